@@ -26,13 +26,21 @@ class Log {
   void set_threshold(LogLevel level) { threshold_.store(level, std::memory_order_relaxed); }
 
   template <class... Args>
-  void error(fmt::format_string<Args...> format, Args&&... args) { write(LogLevel::kError, format, args...); }
+  void error(fmt::format_string<Args...> format, Args&&... args) {
+    write(LogLevel::kError, format, args...);
+  }
   template <class... Args>
-  void warning(fmt::format_string<Args...> format, Args&&... args) { write(LogLevel::kWarning, format, args...); }
+  void warning(fmt::format_string<Args...> format, Args&&... args) {
+    write(LogLevel::kWarning, format, args...);
+  }
   template <class... Args>
-  void info(fmt::format_string<Args...> format, Args&&... args) { write(LogLevel::kInfo, format, args...); }
+  void info(fmt::format_string<Args...> format, Args&&... args) {
+    write(LogLevel::kInfo, format, args...);
+  }
   template <class... Args>
-  void debug(fmt::format_string<Args...> format, Args&&... args) { write(LogLevel::kDebug, format, args...); }
+  void debug(fmt::format_string<Args...> format, Args&&... args) {
+    write(LogLevel::kDebug, format, args...);
+  }
 
  private:
   template <class... Args>

@@ -1,8 +1,8 @@
 #include "engine/base/numbers.h"
 
-#include <limits>
-
 #include <fmt/format.h>
+
+#include <limits>
 
 namespace uscst::base {
 namespace {
@@ -16,7 +16,8 @@ int digit_value(char c) {
 
 // Takes the prefix that names the base off `digits`.
 int detect_base(std::string_view& digits, int base) {
-  bool hex = digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && digit_value(digits[2]) < 16;
+  bool hex =
+      digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && digit_value(digits[2]) < 16;
   if (base == 0) base = hex ? 16 : digits.size() > 1 && digits[0] == '0' ? 8 : 10;
   if (base == 16 && hex) digits.remove_prefix(2);
   return base;
@@ -64,9 +65,18 @@ Result<bool> parse_bool(std::string_view text) {
   char first = text.empty() ? '\0' : text[0];
   char second = text.size() < 2 ? '\0' : text[1];
   switch (first) {
-    case 'y': case 'Y': case 't': case 'T': case '1': return true;
-    case 'n': case 'N': case 'f': case 'F': case '0': return false;
-    case 'o': case 'O':
+    case 'y':
+    case 'Y':
+    case 't':
+    case 'T':
+    case '1': return true;
+    case 'n':
+    case 'N':
+    case 'f':
+    case 'F':
+    case '0': return false;
+    case 'o':
+    case 'O':
       if (second == 'n' || second == 'N') return true;
       if (second == 'f' || second == 'F') return false;
       break;
