@@ -1,0 +1,28 @@
+// Which devices a session sees under which LUNs: an immutable snapshot, made by the control thread, used by the
+// session's reactor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/scsi/lun.h"
+#include "engine/target/nexus.h"
+
+namespace uscst::target {
+
+struct LunMap {
+  struct Entry {
+    std::uint16_t lun = 0;
+    bool read_only = false;  // of the LUN or of the device
+    std::shared_ptr<NexusLun> nexus_lun;
+  };
+  std::vector<Entry> entries;               // ascending by LUN
+  std::vector<std::uint16_t> order_mapped;  // the same LUNs as they were added: REPORT LUNS keeps it within a bucket
+  scsi::AddressMethod address_method = scsi::AddressMethod::kPeripheral;
+  int black_hole = 0;
+
+  const Entry* find(std::uint16_t lun) const;
+};
+
+}  // namespace uscst::target
