@@ -51,8 +51,7 @@ void Stream::stop() {
 
 void Stream::fail_all() {
   RequestList all;
-  transmitter_.take_all(all);
-  while (!all.empty()) {
+  for (transmitter_.take_all(all); !all.empty(); transmitter_.take_all(all)) {  // done() may post more
     Request& request = all.front();
     all.pop_front();
     request.done(false);

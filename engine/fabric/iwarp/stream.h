@@ -44,7 +44,7 @@ class Stream final : private ReceiverEvents {
   const msghdr& batch() const { return transmitter_.batch(); }
   // Completes what has left wholly; true when the whole batch has.
   bool sent(std::size_t bytes);
-  bool has_work() const { return transmitter_.has_work(); }
+  bool batch_left() const { return transmitter_.batch_left(); }
 
   // --- the end
   // Nothing is handed up any more and nothing new is begun but a Terminate.

@@ -46,10 +46,6 @@ void Transmitter::close() {
   offset_ = 0;
 }
 
-bool Transmitter::has_work() const {
-  return left_bytes_ > 0 || kind_ != Kind::kNone || terminate_ || !queue_.empty() || !responses_.empty();
-}
-
 void Transmitter::retire_read() {
   outstanding_.pop_front();
   --outstanding_count_;

@@ -59,7 +59,7 @@ class Transmitter {
   // The oldest read has its data: takes it off and lets the next one go.
   void retire_read();
   bool can_read() const { return options_.outbound_reads > 0; }
-  bool has_work() const;
+  bool batch_left() const { return left_bytes_ > 0; }
   // A response that reads [memory] is waiting or being sent.
   bool is_responding_from(base::Bytes memory) const;
   // Moves every request there is to `out`; the batch is forgotten. Only when none of it is being sent any more.
