@@ -44,7 +44,7 @@ class Log {
 
  private:
   template <class... Args>
-  void write(LogLevel level, fmt::format_string<Args...> format, Args&... args) {
+  void write(LogLevel level, fmt::string_view format, Args&... args) {
     if (enabled(level)) sink_(level, fmt::vformat(format, fmt::make_format_args(args...)));
   }
 
