@@ -1,4 +1,8 @@
+#include <fcntl.h>
+#include <poll.h>
+
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include "engine/io/reactor_thread.h"
@@ -50,15 +54,14 @@ TEST_P(ReactorTest, ADisarmedOrDestroyedTimerDoesNotFire) {
 }
 
 TEST_P(ReactorTest, ATimerThatArmsItselfWithoutDelayDoesNotHoldTheLoop) {
+  Recorded call;
+  call.then = [&] { reactor->stop(); };
   int fired = 0;
   Ticker greedy([&] {
-    ++fired;
+    if (++fired == 1) reactor->block(call.op, [] { return 7; });
     reactor->arm(greedy.timer, reactor->clock().now());
   });
   reactor->arm_after(greedy.timer, 0ns);
-  Recorded call;
-  call.then = [&] { reactor->stop(); };
-  reactor->block(call.op, [] { return 7; });
   reactor->run();
   EXPECT_EQ(call.last(), 7);
   EXPECT_GE(fired, 1);
@@ -209,6 +212,31 @@ TEST_P(ReactorTest, TwoReactorsPassJobsBackAndForth) {
   reactor->post([&] { ping(); });
   for (int i = 0; i < 5000 && rounds < 1000; ++i) std::this_thread::sleep_for(1ms);
   EXPECT_EQ(rounds, 1000);
+  b.stop();
+  a.stop();
+}
+
+TEST_P(ReactorTest, OperationsBegunBeforeItsThreadStartsCompleteThere) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  FileDescriptor reading(ends[0]), writing(ends[1]);
+  Recorded before, later;
+  std::latch done(2);
+  bool own = false;
+  before.then = [&] {
+    own = reactor->in_own_thread();
+    done.count_down();
+  };
+  later.then = [&] { done.count_down(); };
+  reactor->poll(before.op, reading.get(), POLLIN);
+  ReactorThread thread(*reactor, {.name = "reactor", .cpu = {}});
+  thread.call([&] { reactor->poll(later.op, reading.get(), POLLIN); });
+  ASSERT_EQ(::write(writing.get(), "x", 1), 1);
+  done.wait();
+  thread.stop();
+  EXPECT_TRUE(own);
+  EXPECT_EQ(before.last(), POLLIN);
+  EXPECT_EQ(later.last(), POLLIN);
 }
 
 USCST_BOTH_REACTORS(ReactorTest);
