@@ -140,6 +140,16 @@ void add_file(Attributes& out, ObjectKind kind, const std::string& name, const N
   list.is_static = is_static;
 }
 
+// Where a device is a LUN is no text. A device that only the copy manager uses shows `exported` without a value.
+void add_exports(Attributes& out, const Tree& tree, const std::string& path) {
+  Attribute& exported = out["exported"];
+  for (const std::string& name : tree.list(path).value_or(std::vector<std::string>())) {
+    if (tree.link(join_path({path, name})).value_or("").find("targets/copy_manager/") == std::string::npos) {
+      exported = {.is_static = true, .is_hidden = true};
+    }
+  }
+}
+
 base::Status add_entry(Attributes& out, const Tree& tree, ObjectKind kind, const std::string& path,
                        const std::string& name) {
   const std::string full = join_path({path, name});
@@ -151,6 +161,7 @@ base::Status add_entry(Attributes& out, const Tree& tree, ObjectKind kind, const
   if (!info) return {};  // gone meanwhile, or a link to nothing
   if (info->is_directory) {
     if (shows_directories(kind)) out[name].value = "";
+    if (kind == ObjectKind::kDevice && name == "exported") add_exports(out, tree, full);
     return {};
   }
   if ((info->mode & kOwnerRead) == 0) {
