@@ -1,0 +1,40 @@
+// What a device handler makes: the thing that carries out commands. Owned by its Device.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "engine/scsi/cdb.h"
+#include "engine/scsi/mode_pages.h"
+#include "engine/target/attribute.h"
+
+namespace uscst::target {
+
+class Command;
+class Device;
+class NexusLun;
+
+class LogicalUnit {
+ public:
+  virtual ~LogicalUnit() = default;
+
+  // --- any thread
+  // What the CDB decoder needs to know; may change between commands (resize).
+  virtual scsi::DeviceTraits traits() const = 0;
+  // Rules that hold for all commands of the device: TST, QERR, SWP, D_SENSE, TAS (SPC-5 7.5.10).
+  virtual scsi::ControlState control() const = 0;
+  // Carries out a command that has passed every check, on the command's reactor. Ends it with exactly one of the
+  // command's complete functions, now or later on the same thread, and must not block.
+  virtual void execute(Command& command) = 0;
+  // LOGICAL UNIT RESET (SAM-5 7.7): saved mode parameters come back, medium removal is allowed again. The commands have
+  // ended before; unit attentions and reservations are the engine's.
+  virtual void reset() = 0;
+
+  // --- control thread
+  // Rows that this kind of device has beyond those that all devices have.
+  virtual std::span<const Attribute<Device>> attributes() const = 0;
+  virtual bool read_only() const = 0;
+};
+
+}  // namespace uscst::target

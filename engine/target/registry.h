@@ -1,0 +1,126 @@
+// The configuration: handlers, devices, drivers, targets, and every change of it that has rules. Owned by main();
+// control thread. A change that must wait for commands publishes new snapshots at once, and calls back when the
+// commands that ran under the old ones have ended.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/log.h"
+#include "engine/target/device.h"
+#include "engine/target/gate.h"
+#include "engine/target/handler.h"
+#include "engine/target/shard.h"
+#include "engine/target/sweep.h"
+#include "engine/target/target.h"
+
+namespace uscst::target {
+
+// Attributes of the root directory that the engine itself has no other place for.
+struct RootSettings {
+  std::uint32_t setup_id = 0;
+  int threads = 0, default_threads = 0;
+  unsigned long max_tasklet_cmd = 10;
+  std::uint64_t poll_us = 0;
+  bool force_global_sgv_pool = false, measure_latency = false, async_lun_replace = false;
+  std::string cluster_name;
+};
+
+class Registry {
+ public:
+  static constexpr auto kDrainLimit = std::chrono::seconds(90);
+
+  Registry(ShardGroup& shards, base::Log& log);
+  ~Registry();
+
+  ShardGroup& shards() const { return shards_; }
+  base::Log& log() const { return log_; }
+  RootSettings settings;
+
+  // Never the same twice: nexuses, sessions, targets and LUN maps are told apart by it.
+  std::uint64_t next_id() { return ++last_id_; }
+
+  // --- what there is
+  void add_handler(Handler& handler) { handlers_.push_back(&handler); }
+  void add_driver(Driver& driver) { drivers_.push_back(&driver); }
+  const std::vector<Handler*>& handlers() const { return handlers_; }
+  const std::vector<Driver*>& drivers() const { return drivers_; }
+  const std::map<std::string, std::shared_ptr<Device>, std::less<>>& devices() const { return devices_; }
+  std::shared_ptr<Device> find_device(std::string_view name) const;
+  Handler* find_handler(std::string_view name) const;
+  Driver* find_driver(std::string_view name) const;
+
+  // --- devices. Errors: EINVAL for a bad name or parameter, EEXIST, and those of the handler.
+  void create_device(Handler& handler, const std::string& name, const Parameters& parameters, Done done);
+  // Takes the device's LUNs away everywhere, waits for its commands, lets it go. EINVAL when there is none of the name.
+  void delete_device(Handler& handler, std::string_view name, Done done);
+
+  // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
+  enum class Replace { kWithAttention, kWithoutAttention };
+  void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
+  void replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Replace how,
+                   Done done);
+  void delete_lun(AccessGroup& group, std::uint16_t lun, Done done);
+  void clear_luns(AccessGroup& group, Done done);
+  // After address_method or black_hole changed: gives the group's sessions new snapshots.
+  void republish(AccessGroup& group) { publish(group, false); }
+
+  // --- initiator groups; each suspends activity, then gives every session the group that its name now selects.
+  void create_group(Target& target, const std::string& name, Done done);
+  void delete_group(Target& target, std::string_view name, Done done);  // EBUSY with sessions
+  void add_initiator(AccessGroup& group, const std::string& pattern, Done done);
+  void delete_initiator(AccessGroup& group, std::string_view pattern, Done done);
+  void move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done);
+  void clear_initiators(AccessGroup& group, Done done);
+
+  // --- targets
+  // 0 while disabled, 1..65535 else EINVAL; EBADSLT when another enabled target has it.
+  base::Status set_relative_target_id(Target& target, std::uint64_t id);
+  // EBADSLT as above; with id 0 the target gets the next free one.
+  void set_enabled(Target& target, bool enabled, Done done);
+
+  // --- suspension. Holds all commands back until resume() was called as often.
+  // Waits for running commands at most `limit` (0: for ever), then EBUSY with nothing changed.
+  void suspend(base::Duration limit, Done done);
+  void resume();
+  int suspend_depth() const { return shards_.suspend_gate.depth(); }
+  // Suspends, makes the change, resumes, answers with its result.
+  void while_suspended(std::move_only_function<base::Status()> change, Done done);
+
+  // --- `block` of one device: counted like suspend; done when its commands have ended.
+  void block(Device& device, Done done);
+  base::Status unblock(Device& device);
+
+ private:
+  struct Draining;
+  // Waits, with a gate closed, until the commands that `select` names have ended; at the limit EBUSY.
+  void drain(SweepSelector select, base::Duration limit, Done done);
+  bool name_is_free(std::string_view name) const;
+  base::Result<std::shared_ptr<Device>> device_for_lun(const AccessGroup& group, std::string_view name) const;
+  void map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only);
+  // What the LUN's nexuses were, for wait_for().
+  std::vector<std::shared_ptr<NexusLun>> unmap_lun(AccessGroup& group, std::uint16_t lun);
+  void wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done);
+  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED.
+  void publish(AccessGroup& group, bool luns_changed);
+  void for_each_session(AccessGroup& group, const std::function<void(Session&)>& visit);
+  void reassign_sessions();
+  void change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change, Done done);
+  bool has_sessions(const AccessGroup& group) const;
+  std::uint16_t next_relative_target_id(const Target& target);
+  bool relative_target_id_in_use(const Target& except, std::uint16_t id) const;
+
+  ShardGroup& shards_;
+  base::Log& log_;
+  std::vector<Handler*> handlers_;
+  std::vector<Driver*> drivers_;
+  std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
+  std::uint64_t last_id_ = 0;
+  std::uint16_t last_relative_target_id_ = 0;
+};
+
+}  // namespace uscst::target
