@@ -15,7 +15,8 @@ class BenchWork final : public Work {
       : options_(options),
         places_(places),
         blocks_per_place_(static_cast<std::uint32_t>(options.block_size / capacity.block_bytes)),
-        end_(clock_.now() + std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(options.seconds))) {}
+        end_(clock_.now() +
+             std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(options.seconds))) {}
 
   bool next(Transfer& transfer) override {
     if (clock_.now() >= end_) return false;
@@ -74,19 +75,17 @@ void report_result(Context& context, const BenchWork& work, double elapsed_s) {
   out["block_bytes"] = context.options.block_size;
   out["queue_depth"] = context.options.queue_depth;
   out["channels"] = context.options.channels;
-  out["latency_us"] = {{"mean", latencies.mean_ns() / 1e3},
-                       {"p50", us(latencies.percentile_ns(0.50))},
-                       {"p95", us(latencies.percentile_ns(0.95))},
-                       {"p99", us(latencies.percentile_ns(0.99))},
-                       {"p99.9", us(latencies.percentile_ns(0.999))},
-                       {"max", us(latencies.maximum_ns())}};
+  out["latency_us"] = {{"mean", latencies.mean_ns() / 1e3},           {"p50", us(latencies.percentile_ns(0.50))},
+                       {"p95", us(latencies.percentile_ns(0.95))},    {"p99", us(latencies.percentile_ns(0.99))},
+                       {"p99.9", us(latencies.percentile_ns(0.999))}, {"max", us(latencies.maximum_ns())}};
   context.report.line("{} reads, {} writes of {} bytes in {:.2f} s, queue depth {} on {} channel{}", work.reads(),
                       work.writes(), context.options.block_size, elapsed_s, context.options.queue_depth,
                       context.options.channels, context.options.channels == 1 ? "" : "s");
   context.report.line("{:.0f} IOPS, {:.1f} MB/s", iops, mb_s);
   context.report.line("latency us: mean {:.1f}, p50 {:.1f}, p95 {:.1f}, p99 {:.1f}, p99.9 {:.1f}, max {:.1f}",
                       latencies.mean_ns() / 1e3, us(latencies.percentile_ns(0.50)), us(latencies.percentile_ns(0.95)),
-                      us(latencies.percentile_ns(0.99)), us(latencies.percentile_ns(0.999)), us(latencies.maximum_ns()));
+                      us(latencies.percentile_ns(0.99)), us(latencies.percentile_ns(0.999)),
+                      us(latencies.maximum_ns()));
 }
 
 }  // namespace

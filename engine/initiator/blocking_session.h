@@ -23,8 +23,7 @@ class BlockingSession {
   static constexpr unsigned kMaximumUnitAttentions = 8;
 
   // Errors as Session::login().
-  static base::Result<std::unique_ptr<BlockingSession>> login(Host& host, fabric::Fabric& fabric,
-                                                              LoginOptions options);
+  static base::Result<std::unique_ptr<BlockingSession>> login(Host& host, fabric::Fabric& fabric, LoginOptions options);
   ~BlockingSession();  // logs out
   BlockingSession(const BlockingSession&) = delete;
   BlockingSession& operator=(const BlockingSession&) = delete;
@@ -49,8 +48,7 @@ class BlockingSession {
   unsigned unit_attentions_skipped() const { return skipped_; }
 
  private:
-  BlockingSession(Host& host, std::unique_ptr<Session> session)
-      : host_(host), session_(std::move(session)) {}
+  BlockingSession(Host& host, std::unique_ptr<Session> session) : host_(host), session_(std::move(session)) {}
   Answer skip_attentions(const srp::Lun& lun, const Cdb& cdb, Direction direction, std::vector<std::uint8_t> data);
 
   Host& host_;

@@ -33,9 +33,12 @@ std::string_view describe(fabric::DisconnectReason reason) {
 
 }  // namespace
 
-void Task::sent(bool) {
+void Task::sent(bool ok) {
+  Channel& channel = *channel_;
   sending_ = false;
-  if (answered_) channel_->finish(*this);
+  if (!answered_) return;
+  channel.finish(*this);
+  if (ok) channel.pump();
 }
 
 void ManagementTask::sent(bool) {
@@ -43,9 +46,9 @@ void ManagementTask::sent(bool) {
   if (answered_) channel_->finish(*this);
 }
 
-Channel::Channel(fabric::Fabric& fabric, io::Reactor& reactor, ChannelOptions options)
+Channel::Channel(fabric::Fabric& fabric, io::Executor& executor, ChannelOptions options)
     : fabric_(fabric),
-      reactor_(reactor),
+      executor_(executor),
       options_(std::move(options)),
       abort_(io::Call<ManagementTask&>::to<&Channel::abort_answered>(this)),
       command_timer_(io::Call<>::to<&Channel::command_overdue>(this)),
@@ -67,7 +70,7 @@ void Channel::open(srp::MultiChannel action, OnOpened on_opened, OnClosed on_clo
   request.initiator = options_.initiator;
   request.target = options_.target;
   login_bytes_ = encode_rdma(request);
-  fabric_.connect(reactor_, options_.to, login_bytes_, *this,
+  fabric_.connect(executor_, options_.to, login_bytes_, *this,
                   [this](fabric::Connected result) { connected(std::move(result)); });
 }
 
@@ -235,7 +238,7 @@ void Channel::send_command(Task& task) {
   task.parts_[0] = {task.iu_.data(), length};
   task.send_.kind = fabric::RequestKind::kSend;
   task.send_.local = std::span(task.parts_).first(immediate ? 2 : 1);
-  task.deadline_ = reactor_.clock().now() + options_.command_timeout;
+  task.deadline_ = executor_.clock().now() + options_.command_timeout;
   task.sending_ = true;
   running_.push_back(task);
   arm_command_timer();
@@ -369,7 +372,7 @@ void Channel::send_management(ManagementTask& task) {
   task.send_.kind = fabric::RequestKind::kSend;
   task.send_.local = {&task.part_, 1};
   task.sending_ = true;
-  reactor_.arm_after(management_timer_, options_.management_timeout);
+  executor_.arm_after(management_timer_, options_.management_timeout);
   endpoint_->post(task.send_);
 }
 
@@ -385,7 +388,7 @@ void Channel::management_overdue() { protocol_error("no answer to a task managem
 
 void Channel::arm_command_timer() {
   if (!command_timer_.armed() && !abort_.is_linked() && !running_.empty()) {
-    reactor_.arm(command_timer_, running_.front().deadline_);
+    executor_.arm(command_timer_, running_.front().deadline_);
   }
 }
 
@@ -393,8 +396,8 @@ void Channel::arm_command_timer() {
 void Channel::command_overdue() {
   if (state_ != State::kOpen || abort_.is_linked() || running_.empty()) return;
   Task& task = running_.front();
-  if (task.answered_) return reactor_.arm_after(command_timer_, std::chrono::seconds(1));  // its Send is still leaving
-  if (task.deadline_ > reactor_.clock().now()) return reactor_.arm(command_timer_, task.deadline_);
+  if (task.answered_) return executor_.arm_after(command_timer_, std::chrono::seconds(1));  // its Send is still leaving
+  if (task.deadline_ > executor_.clock().now()) return executor_.arm(command_timer_, task.deadline_);
   overdue_ = &task;
   abort_.function = srp::TaskFunction::kAbortTask;
   abort_.lun = task.lun;

@@ -39,7 +39,7 @@ class Channel final : public fabric::EndpointEvents {
   using OnOpened = std::move_only_function<void(base::Status)>;
   using OnClosed = std::move_only_function<void(const std::string& why)>;
 
-  Channel(fabric::Fabric& fabric, io::Reactor& reactor, ChannelOptions options);
+  Channel(fabric::Fabric& fabric, io::Executor& executor, ChannelOptions options);
   // Only before open(), after a failed open() or after on_closed.
   ~Channel() override = default;
   Channel(const Channel&) = delete;
@@ -95,7 +95,7 @@ class Channel final : public fabric::EndpointEvents {
   void management_overdue();
 
   fabric::Fabric& fabric_;
-  io::Reactor& reactor_;
+  io::Executor& executor_;
   const ChannelOptions options_;
   State state_ = State::kIdle;
   std::unique_ptr<fabric::Endpoint> endpoint_;

@@ -1,5 +1,6 @@
 // The actions of uscst-initiator on a logged-in session. Each fills the report; an error's code says what went wrong:
-// EIO, EPROTO (SCSI), ECONNRESET, ETIMEDOUT (connection), EILSEQ (verify), ENOENT and other errno of files as kFileError.
+// EIO, EPROTO (SCSI), ECONNRESET, ETIMEDOUT (connection), EILSEQ (verify), ENOENT and other errno of files as
+// kFileError.
 #pragma once
 
 #include "engine/base/result.h"

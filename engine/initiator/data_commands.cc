@@ -72,7 +72,8 @@ class FileReading final : public RangeWork {
 
  private:
   base::Status take(const Transfer& transfer) override {
-    const ssize_t done = pwrite(fd_, transfer.data.data(), transfer.data.size(), static_cast<off_t>(offset_of(transfer)));
+    const ssize_t done =
+        pwrite(fd_, transfer.data.data(), transfer.data.size(), static_cast<off_t>(offset_of(transfer)));
     if (done == static_cast<ssize_t>(transfer.data.size())) return {};
     return std::unexpected(file_error(path_, done < 0 ? errno : ENOSPC));
   }
@@ -182,11 +183,12 @@ base::Status read_to_file(Context& context) {
 base::Status write_from_file(Context& context) {
   const Options& options = context.options;
   const File file(open(options.file.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat about {};
+  struct stat about{};
   if (file.fd() < 0 || fstat(file.fd(), &about) != 0) return std::unexpected(file_error(options.file, errno));
   auto size = context.session.capacity(context.lun());
   if (!size) return std::unexpected(size.error());
-  const std::uint64_t file_blocks = (static_cast<std::uint64_t>(about.st_size) + size->block_bytes - 1) / size->block_bytes;
+  const std::uint64_t file_blocks =
+      (static_cast<std::uint64_t>(about.st_size) + size->block_bytes - 1) / size->block_bytes;
   const std::uint64_t blocks = options.blocks.value_or(file_blocks);
   if (auto checked = checked_capacity(context, blocks); !checked) return std::unexpected(checked.error());
   FileWriting work(options, blocks, size->block_bytes, file.fd());
@@ -200,7 +202,8 @@ base::Status verify(Context& context) {
   const Options& options = context.options;
   auto size = checked_capacity(context, options.blocks);
   if (!size) return std::unexpected(size.error());
-  if (size->block_bytes < kMinimumPatternBytes) return base::fail(EINVAL, "the disk's blocks are too small for a pattern");
+  if (size->block_bytes < kMinimumPatternBytes)
+    return base::fail(EINVAL, "the disk's blocks are too small for a pattern");
   const std::uint64_t blocks = options.blocks.value_or(size->blocks - options.lba);
   const std::size_t buffer = buffer_bytes(options, size->block_bytes);
   context.report.object()["seed"] = options.seed;

@@ -1,4 +1,5 @@
-// A reactor on a thread of its own, for programs that wait for results. Owned by main(); used from the thread that waits.
+// A reactor on a thread of its own, for programs that wait for results. Owned by main(); used from the thread that
+// waits.
 #pragma once
 
 #include <functional>
@@ -38,6 +39,10 @@ class Host {
   }
   // Runs `job` there and waits until it has run.
   void run(io::Job job) { thread_->call(std::move(job)); }
+  // Waits (briefly) until closed connections have left nothing with the reactor; then it is stopped. Before a fabric is
+  // destroyed.
+  void stop();
+  ~Host() { stop(); }
 
  private:
   Host() = default;

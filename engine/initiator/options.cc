@@ -9,12 +9,12 @@
 namespace uscst::initiator {
 namespace {
 
-constexpr const char* kDescription =
-    "SRP initiator in user space: is the target reachable, does it answer, how fast?";
+constexpr const char* kDescription = "SRP initiator in user space: is the target reachable, does it answer, how fast?";
 constexpr const char* kFooter =
     "Exit codes: 0 done; 2 wrong usage; 3 no connection; 4 login rejected by the target; 5 a SCSI command failed;\n"
     "6 connection lost or no answer in time; 7 verify found wrong data; 8 a local file cannot be read or written.\n"
-    "id_ext and ioc_guid are those of the target's login_info attribute. Without them, discover still tells whether an\n"
+    "id_ext and ioc_guid are those of the target's login_info attribute. Without them, discover still tells whether "
+    "an\n"
     "SRP target answers.";
 
 bool parse_guid(const std::string& text, std::uint64_t& value) {
@@ -46,7 +46,9 @@ void add_common(CLI::App& app, Options& o) {
   add_guid(app, "--initiator-ext", o.initiator_ext, "extension of our port identifier, hexadecimal (0)");
   add_guid(app, "--initiator-guid", o.initiator_guid, "GUID of our port identifier, hexadecimal (0, as kernel iWARP)");
   app.add_option("--source", o.source, "local address to connect from");
-  app.add_option("--channels", o.channels, "connections of this login")->check(CLI::Range(1, 256))->capture_default_str();
+  app.add_option("--channels", o.channels, "connections of this login")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
   app.add_option("--lun", o.lun, "logical unit")->check(CLI::Range(0, 16383))->capture_default_str();
   app.add_option("--descriptors", o.descriptors, "describe data by a list of so many parts (1: direct)")
       ->check(CLI::Range(1u, kMaximumPieces));
@@ -89,12 +91,15 @@ void add_data_actions(CLI::App& app, Options& o) {
 }
 
 void add_bench(CLI::App& app, Options& o) {
-  auto* bench = add_action(app, o, Action::kBench, "bench", "measure operations, bytes and latency. Writes destroy data");
+  auto* bench =
+      add_action(app, o, Action::kBench, "bench", "measure operations, bytes and latency. Writes destroy data");
   bench->add_option("--block-size", o.block_size, "bytes per command")->transform(CLI::AsSizeValue(false));
   bench->add_option("--queue-depth", o.queue_depth, "commands in flight per channel")->check(CLI::Range(1, 1024));
-  bench->add_option("--read-percent", o.read_percent, "share of reads")->check(CLI::Range(0, 100))->capture_default_str();
+  bench->add_option("--read-percent", o.read_percent, "share of reads")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   auto* sequential = bench->add_flag("--sequential", o.sequential, "one block after the other");
-  bench->add_flag("--random", "anywhere (the default)")->excludes(sequential);
+  bench->add_flag("--random", o.random, "anywhere (the default)")->excludes(sequential);
   bench->add_option("--seconds", o.seconds, "how long")->check(CLI::PositiveNumber)->capture_default_str();
   bench->add_option("--size", o.region_bytes, "use only so much of the disk")->transform(CLI::AsSizeValue(false));
 }
@@ -146,7 +151,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
 
 base::Result<fabric::Address> resolve(const std::string& host_and_port) {
   const std::size_t colon = host_and_port.rfind(':');
-  if (colon == std::string::npos || colon == 0) return base::fail(EINVAL, fmt::format("{}: no HOST:PORT", host_and_port));
+  if (colon == std::string::npos || colon == 0)
+    return base::fail(EINVAL, fmt::format("{}: no HOST:PORT", host_and_port));
   std::string host = host_and_port.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   addrinfo hints{};

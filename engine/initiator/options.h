@@ -63,7 +63,7 @@ struct Options {
   // --- bench
   std::uint64_t block_size = 4096;
   unsigned read_percent = 100;
-  bool sequential = false;
+  bool sequential = false, random = false;  // random is the default
   double seconds = 5;
   std::uint64_t region_bytes = 0;  // 0: the whole disk
 };

@@ -4,8 +4,8 @@
 
 namespace uscst::initiator {
 
-Session::Session(fabric::Fabric& fabric, io::Reactor& reactor, LoginOptions options)
-    : fabric_(fabric), reactor_(reactor), options_(std::move(options)) {}
+Session::Session(fabric::Fabric& fabric, io::Executor& executor, LoginOptions options)
+    : fabric_(fabric), executor_(executor), options_(std::move(options)) {}
 
 void Session::login(OnLogin on_login) {
   on_login_ = std::move(on_login);
@@ -14,7 +14,7 @@ void Session::login(OnLogin on_login) {
 
 void Session::open_next() {
   const auto action = channels_.empty() ? srp::MultiChannel::kSingle : srp::MultiChannel::kMulti;
-  channels_.push_back(std::make_unique<Channel>(fabric_, reactor_, options_.channel));
+  channels_.push_back(std::make_unique<Channel>(fabric_, executor_, options_.channel));
   channels_.back()->open(
       action, [this](base::Status status) { opened(std::move(status)); },
       [this](const std::string& why) { closed(why); });
@@ -42,11 +42,11 @@ void Session::closed(const std::string& why) {
 void Session::settle() {
   if (open_channels_ != 0) return;
   if (on_login_ && !login_status_) {
-    reactor_.post([done = std::exchange(on_login_, nullptr), status = std::move(login_status_)]() mutable {
+    executor_.post([done = std::exchange(on_login_, nullptr), status = std::move(login_status_)]() mutable {
       done(std::move(status));
     });
   } else if (on_end_) {
-    reactor_.post([done = std::exchange(on_end_, nullptr)]() mutable { done(); });
+    executor_.post([done = std::exchange(on_end_, nullptr)]() mutable { done(); });
   }
 }
 

@@ -20,7 +20,7 @@ class Session {
   using OnLogin = std::move_only_function<void(base::Status)>;
   using OnEnd = std::move_only_function<void()>;
 
-  Session(fabric::Fabric& fabric, io::Reactor& reactor, LoginOptions options);
+  Session(fabric::Fabric& fabric, io::Executor& executor, LoginOptions options);
 
   // Once. Opens channel after channel; fails with the first one's error (see Channel) after the rest was closed. A
   // channel lost later is only reported by its tasks.
@@ -43,7 +43,7 @@ class Session {
   void settle();
 
   fabric::Fabric& fabric_;
-  io::Reactor& reactor_;
+  io::Executor& executor_;
   const LoginOptions options_;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::size_t open_channels_ = 0;
