@@ -26,14 +26,17 @@ LunBytes encode_lun(std::uint16_t lun, LunAddressing method) {
 }
 
 std::vector<std::uint16_t> report_order(std::span<const std::uint16_t> luns) {
-  std::vector<std::uint16_t> ordered(luns.begin(), luns.end());
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](std::uint16_t a, std::uint16_t b) { return a % kBuckets < b % kBuckets; });
+  std::array<std::vector<std::uint16_t>, kBuckets> buckets;
+  for (std::uint16_t lun : luns) buckets[lun % kBuckets].push_back(lun);
+  std::vector<std::uint16_t> ordered;
+  ordered.reserve(luns.size());
+  for (const auto& bucket : buckets) ordered.insert(ordered.end(), bucket.begin(), bucket.end());
   return ordered;
 }
 
 SenseResult<std::vector<std::uint8_t>> report_luns(const DecodedCdb& cdb, std::span<const std::uint16_t> luns,
                                                    LunAddressing method, bool mapped) {
+  if (cdb.data_length_bytes == 0) return std::vector<std::uint8_t>();  // GOOD, whatever else is asked
   const std::uint8_t select_report = cdb.bytes[2];
   if (select_report != 0 && select_report != 2) return bad_cdb(2);
   if (cdb.data_length_bytes < (mapped ? 16u : 8u)) return bad_cdb(6);
