@@ -35,7 +35,7 @@ class AccessGroup {
 
   std::map<std::uint16_t, Lun> luns;
   std::vector<std::string> initiators;  // in the order added
-  scsi::AddressMethod address_method = scsi::AddressMethod::kPeripheral;
+  scsi::LunAddressing address_method = scsi::LunAddressing::kPeripheral;
   int black_hole = 0;
   int io_grouping = kGroupingAuto;  // > 0: the number given
   std::string cpu_mask;             // empty: all processors

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "engine/base/clock.h"
 #include "engine/io/buffer.h"
 #include "engine/scsi/cdb.h"
 #include "engine/scsi/lun.h"
+#include "engine/scsi/rules.h"
 #include "engine/scsi/sense.h"
 
 namespace uscst::target {
@@ -25,8 +27,6 @@ class Session;
 class SessionTasks;
 class Shard;
 class SweepToken;
-struct LunMap;
-
 // Opaque: echoed to the initiator and compared bytewise.
 using CommandTag = std::array<std::uint8_t, 8>;
 
@@ -72,7 +72,10 @@ using CommandListHook = boost::intrusive::list_base_hook<boost::intrusive::tag<s
 using CommandWaitHook = boost::intrusive::list_base_hook<boost::intrusive::tag<struct CommandWaitTag>,
                                                          boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-class Command : public CommandListHook, public CommandWaitHook {
+// TaskOrder's queue; guarded by its mutex.
+using CommandOrderHook = boost::intrusive::list_base_hook<boost::intrusive::tag<struct CommandOrderTag>>;
+
+class Command : public CommandListHook, public CommandWaitHook, public CommandOrderHook {
  public:
   static constexpr std::size_t kScratchBytes = 768;
 
@@ -122,7 +125,7 @@ class Command : public CommandListHook, public CommandWaitHook {
   void complete(std::size_t data_in_length_bytes = 0);  // GOOD
   void complete(const scsi::Sense& sense);              // CHECK CONDITION
   void complete(scsi::Status status);                   // any other status
-  // GOOD with data-in made from `bytes`, cut at the allocation length (decoded().transfer_length_bytes).
+  // GOOD with data-in made from `bytes`, cut at the allocation length (decoded().data_length_bytes).
   void complete_with(base::Bytes bytes);
 
   // Memory for what a logical unit needs while it carries the command out; destroyed when the command ends.
@@ -152,38 +155,46 @@ class Command : public CommandListHook, public CommandWaitHook {
   friend class SessionTasks;
   friend class TaskOrder;
 
+  // The step of a state: does its work and returns the next state, or nothing when it waits for an event.
+  using Step = std::optional<CommandState>;
+
   void start(SessionTasks& tasks);
   void advance();
-  // One function a state: does its step and returns the next state, or the state itself when it waits.
-  CommandState received();
-  CommandState parsed();
-  CommandState wait_buffer();
-  CommandState wait_order();
-  CommandState wait_gate();
-  CommandState checks();
-  CommandState executed();
-  CommandState send_data();
+  Step step();
+  Step received();
+  Step parsed();
+  Step wait_buffer();
+  Step fetch_data();
+  Step wait_order();
+  Step wait_gate();
+  Step checks();
+  Step execute();
+  Step send_data();
+  Step send_status();
+  Step end_aborted();
 
-  bool look_up_lun();
-  CommandState answer_without_lun();
-  bool limit_reached();
-  CommandState finish_with(const scsi::Sense& sense);
-  CommandState finish_with(scsi::Status status);
-  CommandState after_execution();
-  bool reservation_conflict() const;
-  bool carries_out_locally();
+  Step receive_without_lun();
+  bool over_limit();
+  bool lun_still_mapped();
+  std::optional<scsi::Sense> deliverable_attention();
+  Step refuse(const scsi::Sense& sense);
+  Step refuse(scsi::Status status);
+  void set_sense(const scsi::Sense& sense);
+  void set_data_in(std::size_t length_bytes, std::uint64_t wanted_bytes);
+  void execution_ended();
   void leave_order();
-  void count_statistics();
+  void count();
   void end(bool responded);
+  void clear();
   void drop_scratch();
+  friend void carry_out(Command& command);  // local_commands.cc
 
   CommandTransport& transport_;
   SessionTasks* tasks_ = nullptr;
   Shard* shard_ = nullptr;
   std::shared_ptr<NexusLun> nexus_lun_;
-  const LunMap* looked_up_in_ = nullptr;  // to notice that the map changed; never followed
+  std::uint64_t lun_map_version_ = 0;
   scsi::DecodedCdb decoded_;
-  std::optional<scsi::Sense> decode_error_;
   io::Buffer data_, second_data_;
   std::size_t data_in_length_bytes_ = 0, data_out_length_bytes_ = 0;
   std::int64_t residual_bytes_ = 0;
@@ -192,14 +203,21 @@ class Command : public CommandListHook, public CommandWaitHook {
   CommandState state_ = CommandState::kFinished;
   AbortReason abort_reason_ = AbortReason::kNone;
   bool read_only_lun_ = false;
-  bool ordered_ = false, in_order_ = false, counted_ = false, advancing_ = false, waiting_ = false;
-  bool delivered_attention_ = false;
-  // TaskOrder's queue; guarded by its mutex.
-  Command *order_next_ = nullptr, *order_previous_ = nullptr;
-  bool order_queued_ = false, order_wants_all_ = false;
+  bool counted_ = false;       // in the nexus' active commands
+  bool in_order_ = false;      // let on by TaskOrder
+  bool ordered_ = false;       // ... as an ORDERED command
+  bool in_step_ = false;       // events that come now are seen by the loop in advance()
+  bool event_ = false;         // what the state waits for has come
+  bool event_ok_ = false;      // ... and went well
+  bool awaits_event_ = false;  // something outside holds the command: it cannot end before the event
+  bool data_fetch_begun_ = false, execution_begun_ = false, status_handed_over_ = false;
+  std::optional<scsi::Sense> delivered_attention_;  // goes back when the status cannot be sent
   boost::container::small_vector<std::shared_ptr<SweepToken>, 1> sweeps_;
   void (*destroy_scratch_)(void*) = nullptr;
   alignas(std::max_align_t) std::array<std::byte, kScratchBytes> scratch_;
 };
+
+// Operations that the engine carries out itself (REPORT LUNS, REQUEST SENSE, RESERVE, ...); ends the command.
+void carry_out(Command& command);
 
 }  // namespace uscst::target

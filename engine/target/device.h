@@ -51,6 +51,7 @@ class Device : public std::enable_shared_from_this<Device> {
   Handler* handler() const { return handler_; }
   void set_handler(Handler* handler) { handler_ = handler; }
   WrittenNames written;
+  bool deleting = false;  // del_device waits for its commands; it is as good as gone
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type

@@ -35,10 +35,6 @@ class LogicalUnit {
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;
   virtual bool read_only() const = 0;
-  // The first nexus appears, the last one goes: backing stores are opened and closed here. Opening fails with what a
-  // management write that makes the LUN answers with.
-  virtual void attach(Done done) { done({}); }
-  virtual void detach() {}
 };
 
 }  // namespace uscst::target

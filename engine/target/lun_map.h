@@ -19,8 +19,9 @@ struct LunMap {
   };
   std::vector<Entry> entries;               // ascending by LUN
   std::vector<std::uint16_t> order_mapped;  // the same LUNs as they were added: REPORT LUNS keeps it within a bucket
-  scsi::AddressMethod address_method = scsi::AddressMethod::kPeripheral;
+  scsi::LunAddressing address_method = scsi::LunAddressing::kPeripheral;
   int black_hole = 0;
+  std::uint64_t version = 0;  // of all maps ever made: two are equal only if they are the same
 
   const Entry* find(std::uint16_t lun) const;
 };

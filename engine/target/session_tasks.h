@@ -71,7 +71,7 @@ class SessionTasks
 
  private:
   friend class Command;
-  void finished(Command& command);
+  void finished(Command& command, bool responded);
   void abort_task(const CommandTag& tag, TaskManagementDone done);
   void abort_task_set(const LunMap::Entry& entry, TaskManagementDone done);
   void clear_task_set(const LunMap::Entry& entry, TaskManagementDone done);

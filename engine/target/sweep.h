@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "engine/io/executor.h"
 
@@ -12,13 +13,26 @@ namespace uscst::target {
 class Command;
 class ShardGroup;
 
-// On each shard's thread: true for a command that must end before the sweep does. May abort the command.
-using SweepVisitor = std::function<bool(Command&)>;
+// What a sweep does with a command it meets.
+enum class SweepVerdict { kSkip, kWait, kAbortForOwnNexus, kAbortForOtherNexus };
 
-// Any thread may start one. `done` runs on `origin` once every shard has looked and every command chosen has ended.
-void sweep(ShardGroup& shards, io::Executor& origin, SweepVisitor visit, io::Job done);
+// Called on each shard's thread, so for several commands at once.
+using SweepSelector = std::function<SweepVerdict(const Command&)>;
 
-// What a chosen command holds until it ends; the last one to let go posts `done`.
-class SweepToken;
+// Any thread may start one. `done` runs on `origin` once every shard has looked and every command met has ended.
+void sweep(ShardGroup& shards, io::Executor& origin, SweepSelector select, io::Job done);
+
+// What every shard and every command met holds; the last to let go posts `done`.
+class SweepToken {
+ public:
+  SweepToken(io::Executor& origin, io::Job done) : origin_(origin), done_(std::move(done)) {}
+  ~SweepToken() { origin_.post(std::move(done_)); }
+  SweepToken(const SweepToken&) = delete;
+  SweepToken& operator=(const SweepToken&) = delete;
+
+ private:
+  io::Executor& origin_;
+  io::Job done_;
+};
 
 }  // namespace uscst::target

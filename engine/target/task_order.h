@@ -7,31 +7,28 @@
 #include <cstdint>
 #include <mutex>
 
+#include "engine/target/command.h"
+
 namespace uscst::target {
 
-class Command;
-
+// Any thread. The common case, no ORDERED command about, is one atomic addition at each end.
 class TaskOrder {
  public:
   // Whether `command` may go on now; otherwise it is kept and told later, on its own reactor (Command::order_came).
-  // Every command that was let on must call leave() once; one that is kept may be taken out by forget().
+  // Every command that was let on must call leave() once.
   bool enter(Command& command, bool ordered, bool head_of_queue);
   void leave(bool ordered);
-  // Takes a waiting command out (it was aborted). False when its turn has come in the meantime and order_came() is
-  // under way.
+  // Takes a kept command out (it was aborted). False when its turn has come already and order_came() is under way.
   bool forget(Command& command);
 
  private:
   static constexpr std::uint32_t kSpecial = 1U << 31;  // an ORDERED command runs or waits: all go through the mutex
 
-  void let_on_locked();
+  void let_on(const Command* entering);
 
   std::atomic<std::uint32_t> word_{0};  // kSpecial | number of commands let on
   std::mutex mutex_;                    // guards what follows
-  // Hooks are the command's; the list is made of what waits, first come first.
-  struct Waiting;
-  Command* first_ = nullptr;
-  Command* last_ = nullptr;
+  boost::intrusive::list<Command, boost::intrusive::base_hook<CommandOrderHook>> waiting_;  // first come first
   bool ordered_running_ = false;
 };
 

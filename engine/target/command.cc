@@ -1,0 +1,405 @@
+#include "engine/target/command.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "engine/target/command_states.h"
+#include "engine/target/device.h"
+#include "engine/target/session.h"
+#include "engine/target/shard.h"
+#include "engine/target/target.h"
+
+namespace uscst::target {
+
+using enum CommandState;
+
+Command::~Command() {
+  assert(state_ == kFinished);
+  drop_scratch();
+}
+
+Session& Command::session() const { return tasks_->session(); }
+Device& Command::device() const { return nexus_lun_->device(); }
+
+void Command::start(SessionTasks& tasks) {
+  tasks_ = &tasks;
+  shard_ = &tasks.shard();
+  state_ = kReceived;
+  tasks.counters.commands.fetch_add(1, std::memory_order_relaxed);
+  advance();
+}
+
+// Takes steps until one has to wait. An event that comes while a step runs is seen here, not in a nested call.
+void Command::advance() {
+  if (in_step_) return;
+  in_step_ = true;
+  while (state_ != kFinished) {
+    Step next = aborted() && !awaits_event_ && state_ != kSendStatus ? end_aborted() : step();
+    if (!next) {
+      in_step_ = false;
+      return;
+    }
+    state_ = *next;
+  }
+  in_step_ = false;
+  end(status_ != scsi::Status::kGood || !aborted());
+}
+
+Command::Step Command::step() {
+  switch (state_) {
+    case kReceived: return received();
+    case kParsed: return parsed();
+    case kWaitBuffer: return wait_buffer();
+    case kFetchData: return fetch_data();
+    case kWaitOrder: return wait_order();
+    case kWaitGate: return wait_gate();
+    case kChecks: return checks();
+    case kExecuting: return execute();
+    case kSendData: return send_data();
+    case kSendStatus: return send_status();
+    case kFinished: break;
+  }
+  return std::nullopt;
+}
+
+// --- the steps
+
+Command::Step Command::received() {
+  using scsi::TaskAttribute;
+  if (request.attribute > TaskAttribute::kUntagged) return refuse(scsi::kInvalidMessage);
+  auto lun = scsi::decode_lun(request.lun);
+  const LunMap::Entry* entry = lun ? tasks_->lun_map()->find(*lun) : nullptr;
+  if (!entry) return receive_without_lun();
+  nexus_lun_ = entry->nexus_lun;
+  read_only_lun_ = entry->read_only;
+  lun_map_version_ = tasks_->lun_map()->version;
+  if (over_limit()) return refuse(nexus_lun_->active_commands.load() == 1 ? scsi::Status::kBusy : scsi::Status::kTaskSetFull);
+  auto decoded = scsi::decode_cdb(cdb(), device().unit().traits());
+  if (!decoded) return refuse(decoded.error());
+  decoded_ = *decoded;
+  return go<kReceived, kParsed>();
+}
+
+// A LUN that maps to nothing answers INQUIRY, REQUEST SENSE and REPORT LUNS (SPC-5 6.7.2, SAM-5 4.7.3).
+Command::Step Command::receive_without_lun() {
+  auto decoded = scsi::decode_cdb(cdb(), scsi::DeviceTraits{});
+  bool answers = decoded && (decoded->operation() == scsi::Operation::kInquiry ||
+                             decoded->operation() == scsi::Operation::kRequestSense ||
+                             decoded->operation() == scsi::Operation::kReportLuns);
+  if (!answers) return refuse(scsi::kLunNotSupported);
+  decoded_ = *decoded;
+  data_in_length_bytes_ = 0;
+  return go<kReceived, kWaitBuffer>();
+}
+
+Command::Step Command::parsed() {
+  if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb);
+  if (auto sense = scsi::check_direction(decoded_, request.direction)) return refuse(*sense);
+  return go<kParsed, kWaitBuffer>();
+}
+
+Command::Step Command::wait_buffer() {
+  std::uint64_t wanted = decoded_.direction == scsi::Direction::kNone ? 0
+                         : decoded_.length_from_transport             ? request.expected_length_bytes
+                                                                      : decoded_.data_length_bytes;
+  std::uint64_t length = std::min(wanted, request.expected_length_bytes);
+  if (length > 0 && data_.empty()) {
+    if (!shard_->buffers().allocate(length, data_)) {
+      shard_->wait_for_buffer(*this);
+      return std::nullopt;
+    }
+  }
+  if (!nexus_lun_) return go<kWaitBuffer, kExecuting>();
+  if (length == 0 || decoded_.direction != scsi::Direction::kOut) return go<kWaitBuffer, kWaitOrder>();
+  data_out_length_bytes_ = length;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes) - static_cast<std::int64_t>(wanted);
+  event_ = false;
+  awaits_event_ = true;
+  return go<kWaitBuffer, kFetchData>();
+}
+
+Command::Step Command::fetch_data() {
+  if (awaits_event_ && !event_) {
+    if (data_fetch_begun_) return std::nullopt;
+    data_fetch_begun_ = true;
+    transport_.fetch_data(*this);
+    if (!event_) return std::nullopt;
+  }
+  awaits_event_ = false;
+  if (aborted()) return end_aborted();
+  if (!event_ok_) return refuse(scsi::kWriteError);
+  return go<kFetchData, kWaitOrder>();
+}
+
+Command::Step Command::wait_order() {
+  if (!in_order_ && !awaits_event_) {
+    auto attribute = scsi::effective_attribute(request.attribute, decoded_, device().unit().control().queue_algorithm);
+    event_ = false;
+    if (!nexus_lun_->order.enter(*this, attribute == scsi::TaskAttribute::kOrdered,
+                                 attribute == scsi::TaskAttribute::kHeadOfQueue)) {
+      awaits_event_ = true;
+      return std::nullopt;
+    }
+  } else if (!event_) {
+    return std::nullopt;
+  }
+  awaits_event_ = false;
+  in_order_ = true;
+  if (aborted()) return end_aborted();
+  return go<kWaitOrder, kWaitGate>();
+}
+
+Command::Step Command::wait_gate() {
+  if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
+  if (!lun_still_mapped()) return refuse(scsi::kLunNotSupported);
+  return go<kWaitGate, kChecks>();
+}
+
+// SAM-5 5.3.3: reservations, then unit attentions, then what the command itself may not do.
+Command::Step Command::checks() {
+  std::uint64_t holder = device().reservation_holder.load(std::memory_order_acquire);
+  if (holder != 0 && holder != nexus_lun_->nexus_id() && !scsi::passes_foreign_reservation(decoded_)) {
+    return refuse(scsi::Status::kReservationConflict);
+  }
+  if (auto attention = deliverable_attention()) {
+    delivered_attention_ = attention;
+    return refuse(*attention);
+  }
+  if (decoded_.has(scsi::Flag::kWrites) && (read_only_lun_ || device().unit().control().swp)) {
+    return refuse(scsi::kWriteProtected);
+  }
+  event_ = false;
+  awaits_event_ = true;
+  execution_begun_ = false;
+  return go<kChecks, kExecuting>();
+}
+
+Command::Step Command::execute() {
+  if (!execution_begun_) {
+    execution_begun_ = true;
+    awaits_event_ = true;
+    event_ = false;
+    if (!nexus_lun_ || decoded_.has(scsi::Flag::kByEngine)) {
+      carry_out(*this);
+    } else {
+      device().unit().execute(*this);
+    }
+  }
+  if (!event_) return std::nullopt;
+  awaits_event_ = false;
+  if (aborted()) return end_aborted();
+  return go<kExecuting, kSendData>();
+}
+
+Command::Step Command::send_data() {
+  leave_order();  // what comes behind may run while the answer travels
+  if (data_in_length_bytes_ > 0) transport_.send_data(*this);
+  return go<kSendData, kSendStatus>();
+}
+
+Command::Step Command::send_status() {
+  if (!status_handed_over_) {
+    status_handed_over_ = true;
+    leave_order();
+    event_ = false;
+    awaits_event_ = true;
+    transport_.send_status(*this);
+  }
+  if (!event_) return std::nullopt;
+  awaits_event_ = false;
+  return kFinished;
+}
+
+// SAM-5 5.3.1 TASK ABORTED: only where another nexus asked, and the device wants it told.
+Command::Step Command::end_aborted() {
+  bool tell = abort_reason_ == AbortReason::kOtherNexus && nexus_lun_ && device().unit().control().tas;
+  status_ = tell ? scsi::Status::kTaskAborted : scsi::Status::kGood;
+  data_in_length_bytes_ = 0;
+  sense_ = {};
+  return tell ? kSendStatus : kFinished;
+}
+
+// --- what the steps rest on
+
+bool Command::over_limit() {
+  counted_ = true;
+  int active = nexus_lun_->active_commands.fetch_add(1, std::memory_order_relaxed) + 1;
+  return active > device().maximum_commands.load(std::memory_order_relaxed);
+}
+
+// The map may have changed while the command waited: its LUN must still be the same device.
+bool Command::lun_still_mapped() {
+  const LunMap& map = *tasks_->lun_map();
+  if (map.version == lun_map_version_) return true;
+  const LunMap::Entry* entry = map.find(nexus_lun_->lun());
+  if (!entry || entry->nexus_lun != nexus_lun_) return false;
+  lun_map_version_ = map.version;
+  read_only_lun_ = entry->read_only;
+  return true;
+}
+
+std::optional<scsi::Sense> Command::deliverable_attention() {
+  if (!nexus_lun_->has_attention() || decoded_.has(scsi::Flag::kUnitAttentionExempt)) return std::nullopt;
+  auto attention = nexus_lun_->take_attention();
+  // REPORTED LUNS DATA HAS CHANGED is one event of the whole session.
+  if (attention == scsi::kUaReportedLunsChanged) {
+    for (const LunMap::Entry& entry : tasks_->lun_map()->entries) entry.nexus_lun->drop_attention(*attention);
+  }
+  return attention;
+}
+
+Command::Step Command::refuse(const scsi::Sense& sense) {
+  set_sense(sense);
+  return kSendStatus;
+}
+
+Command::Step Command::refuse(scsi::Status status) {
+  status_ = status;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
+  return kSendStatus;
+}
+
+void Command::set_sense(const scsi::Sense& sense) {
+  bool descriptor = nexus_lun_ && device().unit().control().d_sense;
+  sense_ = sense.encode(descriptor ? scsi::SenseFormat::kDescriptor : scsi::SenseFormat::kFixed);
+  status_ = scsi::Status::kCheckCondition;
+  data_in_length_bytes_ = 0;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
+}
+
+// --- events
+
+void Command::data_fetched(bool ok) {
+  event_ = true;
+  event_ok_ = ok;
+  advance();
+}
+
+void Command::status_sent(bool ok) {
+  event_ = true;
+  if (!ok && delivered_attention_) nexus_lun_->raise_first(*delivered_attention_);
+  advance();
+}
+
+void Command::buffer_came() { advance(); }
+void Command::gate_opened() { advance(); }
+
+void Command::order_came() {
+  shard_->executor().post([this] {
+    event_ = true;
+    advance();
+  });
+}
+
+void Command::abort(AbortReason reason) {
+  if (state_ == kFinished || aborted()) return;
+  abort_reason_ = reason;
+  if (state_ == kSendStatus) return;  // too late: the response is on its way
+  if (state_ == kWaitBuffer && CommandWaitHook::is_linked()) CommandWaitHook::unlink();
+  if (state_ == kWaitOrder && awaits_event_ && nexus_lun_->order.forget(*this)) awaits_event_ = false;
+  advance();
+}
+
+// --- the logical unit's answers
+
+void Command::complete(std::size_t data_in_length_bytes) {
+  assert(data_in_length_bytes <= data_.length_bytes());
+  if (decoded_.direction == scsi::Direction::kIn) {
+    bool whole = data_in_length_bytes == data_.length_bytes();
+    set_data_in(data_in_length_bytes, whole ? decoded_.data_length_bytes : data_in_length_bytes);
+  } else if (decoded_.direction == scsi::Direction::kNone) {
+    residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
+  }
+  execution_ended();
+}
+
+void Command::complete_with(base::Bytes bytes) {
+  std::uint64_t wanted = std::min<std::uint64_t>(bytes.size(), decoded_.data_length_bytes);
+  set_data_in(data_.copy_in(0, bytes.first(std::min(bytes.size(), data_.length_bytes()))), wanted);
+  execution_ended();
+}
+
+void Command::set_data_in(std::size_t length_bytes, std::uint64_t wanted_bytes) {
+  data_in_length_bytes_ = length_bytes;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes) - static_cast<std::int64_t>(wanted_bytes);
+}
+
+void Command::complete(const scsi::Sense& sense) {
+  set_sense(sense);
+  execution_ended();
+}
+
+void Command::complete(scsi::Status status) {
+  status_ = status;
+  data_in_length_bytes_ = 0;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
+  execution_ended();
+}
+
+void Command::execution_ended() {
+  assert(state_ == kExecuting && !event_);
+  event_ = true;
+  advance();
+}
+
+bool Command::allocate_second(std::size_t length_bytes) { return shard_->buffers().allocate(length_bytes, second_data_); }
+
+// --- the end
+
+void Command::leave_order() {
+  if (!in_order_) return;
+  in_order_ = false;
+  nexus_lun_->order.leave(ordered_);
+}
+
+void Command::count() {
+  SessionCounters& counters = tasks_->counters;
+  counters.commands.fetch_sub(1, std::memory_order_relaxed);
+  if (counted_) nexus_lun_->active_commands.fetch_sub(1, std::memory_order_relaxed);
+  if (!decoded_.row) return;
+  constexpr std::uint64_t kAligned = 4096;
+  auto& direction = counters.of(decoded_.direction);
+  direction.commands.fetch_add(1, std::memory_order_relaxed);
+  if (decoded_.direction == scsi::Direction::kNone) return;
+  direction.bytes.fetch_add(decoded_.data_length_bytes, std::memory_order_relaxed);
+  if (!decoded_.has(scsi::Flag::kHasRange)) return;
+  std::uint64_t start = decoded_.lba << device().unit().traits().block_shift;
+  if (start % kAligned != 0 || decoded_.data_length_bytes % kAligned != 0) {
+    direction.unaligned_commands.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void Command::end(bool responded) {
+  leave_order();
+  count();
+  SessionTasks& tasks = *tasks_;
+  bool had_memory = !data_.empty() || !second_data_.empty();
+  clear();
+  auto sweeps = std::move(sweeps_);
+  sweeps_.clear();
+  if (had_memory) tasks.shard().buffer_returned();
+  tasks.finished(*this, responded);
+  // Whoever swept goes on only now that the command is the transport's again.
+}
+
+void Command::clear() {
+  drop_scratch();
+  data_.reset();
+  second_data_.reset();
+  nexus_lun_.reset();
+  decoded_ = {};
+  data_in_length_bytes_ = data_out_length_bytes_ = 0;
+  residual_bytes_ = 0;
+  sense_ = {};
+  status_ = scsi::Status::kGood;
+  abort_reason_ = AbortReason::kNone;
+  read_only_lun_ = counted_ = ordered_ = event_ = event_ok_ = awaits_event_ = false;
+  data_fetch_begun_ = execution_begun_ = status_handed_over_ = false;
+  delivered_attention_.reset();
+}
+
+void Command::drop_scratch() {
+  if (destroy_scratch_) std::exchange(destroy_scratch_, nullptr)(scratch_.data());
+}
+
+}  // namespace uscst::target

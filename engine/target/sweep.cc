@@ -1,0 +1,26 @@
+#include "engine/target/sweep.h"
+
+#include "engine/target/shard.h"
+
+namespace uscst::target {
+namespace {
+
+void visit(Command& command, const SweepSelector& select, const std::shared_ptr<SweepToken>& token) {
+  SweepVerdict verdict = select(command);
+  if (verdict == SweepVerdict::kSkip) return;
+  command.add_sweep(token);  // first: aborting may end the command at once
+  if (verdict == SweepVerdict::kAbortForOwnNexus) command.abort(AbortReason::kOwnNexus);
+  if (verdict == SweepVerdict::kAbortForOtherNexus) command.abort(AbortReason::kOtherNexus);
+}
+
+}  // namespace
+
+void sweep(ShardGroup& shards, io::Executor& origin, SweepSelector select, io::Job done) {
+  auto token = std::make_shared<SweepToken>(origin, std::move(done));
+  for (Shard* shard : shards.shards) {
+    shard->executor().post(
+        [shard, select, token] { shard->for_each_command([&](Command& command) { visit(command, select, token); }); });
+  }
+}
+
+}  // namespace uscst::target
