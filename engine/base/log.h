@@ -27,25 +27,24 @@ class Log {
 
   template <class... Args>
   void error(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kError, format, args...);
+    write(LogLevel::kError, format, fmt::make_format_args(args...));
   }
   template <class... Args>
   void warning(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kWarning, format, args...);
+    write(LogLevel::kWarning, format, fmt::make_format_args(args...));
   }
   template <class... Args>
   void info(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kInfo, format, args...);
+    write(LogLevel::kInfo, format, fmt::make_format_args(args...));
   }
   template <class... Args>
   void debug(fmt::format_string<Args...> format, Args&&... args) {
-    write(LogLevel::kDebug, format, args...);
+    write(LogLevel::kDebug, format, fmt::make_format_args(args...));
   }
 
  private:
-  template <class... Args>
-  void write(LogLevel level, fmt::format_string<Args...> format, Args&... args) {
-    if (enabled(level)) sink_(level, fmt::vformat(format, fmt::make_format_args(args...)));
+  void write(LogLevel level, fmt::string_view format, fmt::format_args args) {
+    if (enabled(level)) sink_(level, fmt::vformat(format, args));
   }
 
   Sink sink_;

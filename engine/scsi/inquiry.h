@@ -55,8 +55,9 @@ struct InquiryPath {
   std::uint16_t transport_version = kTransportVersionSrp;
   std::uint16_t physical_transport_version = 0;  // 0: none told
   std::uint16_t relative_target_port = 0;
-  std::optional<std::uint16_t> target_port_group;  // the device and the target are in a group with this id
-  bool in_device_group = false;                    // TPGS: implicit ALUA
+  std::optional<std::uint16_t> target_port_group =
+      std::nullopt;              // the device and the target are in a group with this id
+  bool in_device_group = false;  // TPGS: implicit ALUA
   PeripheralQualifier qualifier = PeripheralQualifier::kConnected;
 };
 

@@ -34,6 +34,7 @@ std::vector<std::uint16_t> report_order(std::span<const std::uint16_t> luns) {
 
 SenseResult<std::vector<std::uint8_t>> report_luns(const DecodedCdb& cdb, std::span<const std::uint16_t> luns,
                                                    LunAddressing method, bool mapped) {
+  if (cdb.data_length_bytes == 0) return std::vector<std::uint8_t>();  // GOOD, whatever else is asked
   const std::uint8_t select_report = cdb.bytes[2];
   if (select_report != 0 && select_report != 2) return bad_cdb(2);
   if (cdb.data_length_bytes < (mapped ? 16u : 8u)) return bad_cdb(6);

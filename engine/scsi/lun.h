@@ -28,8 +28,8 @@ LunBytes encode_lun(std::uint16_t lun, LunAddressing method);
 // SCST's order: by number modulo 32, within that in order of mapping. `luns` in order of mapping.
 std::vector<std::uint16_t> report_order(std::span<const std::uint16_t> luns);
 
-// The answer to REPORT LUNS, cut to the allocation length. SELECT REPORT 0 and 2 only. `mapped`: sent to an existing
-// LUN, where an allocation length below 16 is refused; an unmapped one takes 8.
+// The answer to REPORT LUNS, cut to the allocation length. SELECT REPORT 0 and 2 only. Length 0 is GOOD. `mapped`: sent
+// to an existing LUN, where an allocation length below 16 is refused; an unmapped one takes 8.
 SenseResult<std::vector<std::uint8_t>> report_luns(const DecodedCdb& cdb, std::span<const std::uint16_t> luns,
                                                    LunAddressing method, bool mapped);
 

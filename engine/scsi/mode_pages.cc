@@ -134,6 +134,7 @@ void append_header(DataIn& data, const ModeDevice& device, bool six, bool with_d
 }  // namespace
 
 SenseResult<std::vector<std::uint8_t>> mode_sense(const DecodedCdb& cdb, const ModeDevice& device) {
+  if (cdb.data_length_bytes == 0) return std::vector<std::uint8_t>();  // GOOD, whatever page is asked for
   const bool six = cdb.row->cdb_length == 6;
   const auto control = static_cast<PageControl>(cdb.bytes[2] >> 6);
   const std::uint8_t page = cdb.bytes[2] & 0x3F;

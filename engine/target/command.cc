@@ -42,7 +42,7 @@ void Command::advance() {
     state_ = *next;
   }
   in_step_ = false;
-  end(status_ != scsi::Status::kGood || !aborted());
+  end(status_handed_over_);
 }
 
 Command::Step Command::step() {
@@ -66,16 +66,18 @@ Command::Step Command::step() {
 
 Command::Step Command::received() {
   using scsi::TaskAttribute;
-  if (request.attribute > TaskAttribute::kUntagged) return refuse(scsi::kInvalidMessage);
+  if (request.attribute > TaskAttribute::kUntagged) return refuse(scsi::kInvalidMessage, go<kReceived, kSendStatus>());
   auto lun = scsi::decode_lun(request.lun);
   const LunMap::Entry* entry = lun ? tasks_->lun_map()->find(*lun) : nullptr;
   if (!entry) return receive_without_lun();
   nexus_lun_ = entry->nexus_lun;
   read_only_lun_ = entry->read_only;
   lun_map_version_ = tasks_->lun_map()->version;
-  if (over_limit()) return refuse(nexus_lun_->active_commands.load() == 1 ? scsi::Status::kBusy : scsi::Status::kTaskSetFull);
+  if (over_limit())
+    return refuse(nexus_lun_->active_commands.load() == 1 ? scsi::Status::kBusy : scsi::Status::kTaskSetFull,
+                  go<kReceived, kSendStatus>());
   auto decoded = scsi::decode_cdb(cdb(), device().unit().traits());
-  if (!decoded) return refuse(decoded.error());
+  if (!decoded) return refuse(decoded.error(), go<kReceived, kSendStatus>());
   decoded_ = *decoded;
   return go<kReceived, kParsed>();
 }
@@ -86,15 +88,16 @@ Command::Step Command::receive_without_lun() {
   bool answers = decoded && (decoded->operation() == scsi::Operation::kInquiry ||
                              decoded->operation() == scsi::Operation::kRequestSense ||
                              decoded->operation() == scsi::Operation::kReportLuns);
-  if (!answers) return refuse(scsi::kLunNotSupported);
+  if (!answers) return refuse(scsi::kLunNotSupported, go<kReceived, kSendStatus>());
   decoded_ = *decoded;
   data_in_length_bytes_ = 0;
   return go<kReceived, kWaitBuffer>();
 }
 
 Command::Step Command::parsed() {
-  if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb);
-  if (auto sense = scsi::check_direction(decoded_, request.direction)) return refuse(*sense);
+  if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb, go<kParsed, kSendStatus>());
+  if (auto sense = scsi::check_direction(decoded_, request.direction))
+    return refuse(*sense, go<kParsed, kSendStatus>());
   return go<kParsed, kWaitBuffer>();
 }
 
@@ -127,13 +130,13 @@ Command::Step Command::fetch_data() {
   }
   awaits_event_ = false;
   if (aborted()) return end_aborted();
-  if (!event_ok_) return refuse(scsi::kWriteError);
+  if (!event_ok_) return refuse(scsi::kWriteError, go<kFetchData, kSendStatus>());
   return go<kFetchData, kWaitOrder>();
 }
 
 Command::Step Command::wait_order() {
   if (!in_order_ && !awaits_event_) {
-    auto attribute = scsi::effective_attribute(request.attribute, decoded_, device().unit().control().queue_algorithm);
+    auto attribute = scsi::effective_attribute(request.attribute, decoded_, device().unit().control().qam);
     event_ = false;
     if (!nexus_lun_->order.enter(*this, attribute == scsi::TaskAttribute::kOrdered,
                                  attribute == scsi::TaskAttribute::kHeadOfQueue)) {
@@ -151,7 +154,11 @@ Command::Step Command::wait_order() {
 
 Command::Step Command::wait_gate() {
   if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
-  if (!lun_still_mapped()) return refuse(scsi::kLunNotSupported);
+  switch (look_again()) {
+    case StillMapped::kYes: break;
+    case StillMapped::kNo: return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
+    case StillMapped::kOther: return refuse(scsi::Status::kBusy, go<kWaitGate, kSendStatus>());
+  }
   return go<kWaitGate, kChecks>();
 }
 
@@ -159,14 +166,14 @@ Command::Step Command::wait_gate() {
 Command::Step Command::checks() {
   std::uint64_t holder = device().reservation_holder.load(std::memory_order_acquire);
   if (holder != 0 && holder != nexus_lun_->nexus_id() && !scsi::passes_foreign_reservation(decoded_)) {
-    return refuse(scsi::Status::kReservationConflict);
+    return refuse(scsi::Status::kReservationConflict, go<kChecks, kSendStatus>());
   }
   if (auto attention = deliverable_attention()) {
     delivered_attention_ = attention;
-    return refuse(*attention);
+    return refuse(*attention, go<kChecks, kSendStatus>());
   }
   if (decoded_.has(scsi::Flag::kWrites) && (read_only_lun_ || device().unit().control().swp)) {
-    return refuse(scsi::kWriteProtected);
+    return refuse(scsi::kWriteProtected, go<kChecks, kSendStatus>());
   }
   event_ = false;
   awaits_event_ = true;
@@ -227,15 +234,17 @@ bool Command::over_limit() {
   return active > device().maximum_commands.load(std::memory_order_relaxed);
 }
 
-// The map may have changed while the command waited: its LUN must still be the same device.
-bool Command::lun_still_mapped() {
+// The map may have changed while the command waited. Where its LUN is another device now, what was decoded no longer
+// holds: the initiator sends it again.
+Command::StillMapped Command::look_again() {
   const LunMap& map = *tasks_->lun_map();
-  if (map.version == lun_map_version_) return true;
+  if (map.version == lun_map_version_) return StillMapped::kYes;
   const LunMap::Entry* entry = map.find(nexus_lun_->lun());
-  if (!entry || entry->nexus_lun != nexus_lun_) return false;
+  if (!entry) return StillMapped::kNo;
+  if (entry->nexus_lun != nexus_lun_) return StillMapped::kOther;
   lun_map_version_ = map.version;
   read_only_lun_ = entry->read_only;
-  return true;
+  return StillMapped::kYes;
 }
 
 std::optional<scsi::Sense> Command::deliverable_attention() {
@@ -248,20 +257,19 @@ std::optional<scsi::Sense> Command::deliverable_attention() {
   return attention;
 }
 
-Command::Step Command::refuse(const scsi::Sense& sense) {
+Command::Step Command::refuse(const scsi::Sense& sense, CommandState next) {
   set_sense(sense);
-  return kSendStatus;
+  return next;
 }
 
-Command::Step Command::refuse(scsi::Status status) {
+Command::Step Command::refuse(scsi::Status status, CommandState next) {
   status_ = status;
   residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
-  return kSendStatus;
+  return next;
 }
 
 void Command::set_sense(const scsi::Sense& sense) {
-  bool descriptor = nexus_lun_ && device().unit().control().d_sense;
-  sense_ = sense.encode(descriptor ? scsi::SenseFormat::kDescriptor : scsi::SenseFormat::kFixed);
+  sense_ = sense.encode(nexus_lun_ ? device().unit().control().sense_format() : scsi::SenseFormat::kFixed);
   status_ = scsi::Status::kCheckCondition;
   data_in_length_bytes_ = 0;
   residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
@@ -342,7 +350,9 @@ void Command::execution_ended() {
   advance();
 }
 
-bool Command::allocate_second(std::size_t length_bytes) { return shard_->buffers().allocate(length_bytes, second_data_); }
+bool Command::allocate_second(std::size_t length_bytes) {
+  return shard_->buffers().allocate(length_bytes, second_data_);
+}
 
 // --- the end
 

@@ -113,6 +113,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   base::Bytes cdb() const { return {request.cdb.data(), request.cdb.size()}; }
   io::Buffer& data() { return data_; }
   Session& session() const;
+  CommandTransport& transport() const { return transport_; }
   SessionTasks& tasks() const { return *tasks_; }
   Shard& shard() const { return *shard_; }
   Device& device() const;
@@ -175,10 +176,11 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
 
   Step receive_without_lun();
   bool over_limit();
-  bool lun_still_mapped();
+  enum class StillMapped { kYes, kNo, kOther };
+  StillMapped look_again();
   std::optional<scsi::Sense> deliverable_attention();
-  Step refuse(const scsi::Sense& sense);
-  Step refuse(scsi::Status status);
+  Step refuse(const scsi::Sense& sense, CommandState next);
+  Step refuse(scsi::Status status, CommandState next);
   void set_sense(const scsi::Sense& sense);
   void set_data_in(std::size_t length_bytes, std::uint64_t wanted_bytes);
   void execution_ended();

@@ -10,7 +10,7 @@ namespace uscst::target {
 
 using Transition = std::pair<CommandState, CommandState>;
 
-// Every state may also go to kFinished: the command was aborted. kSendStatus is where every answer leaves.
+// An aborted command also goes from any state to kFinished or, told TASK ABORTED, to kSendStatus.
 inline constexpr std::array kTransitions{
     Transition{CommandState::kReceived, CommandState::kParsed},
     Transition{CommandState::kReceived, CommandState::kWaitBuffer},  // an unmapped LUN's INQUIRY

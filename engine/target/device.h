@@ -42,7 +42,8 @@ class Device : public std::enable_shared_from_this<Device> {
   std::atomic<std::uint64_t> reservation_holder{0};
   // False when another nexus holds it; then nothing changed.
   bool reserve(std::uint64_t nexus_id);
-  void release(std::uint64_t nexus_id);
+  void release(std::uint64_t nexus_id);  // nothing happens where another holds it
+  void release_any() { reservation_holder.store(0, std::memory_order_release); }
   // Raises a unit attention for every nexus at this device, or for all but one.
   void raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id = 0);
   void for_each_nexus(const std::function<void(NexusLun&)>& visit);

@@ -15,6 +15,7 @@
 #include "engine/target/gate.h"
 #include "engine/target/handler.h"
 #include "engine/target/shard.h"
+#include "engine/target/sweep.h"
 #include "engine/target/target.h"
 
 namespace uscst::target {
@@ -40,6 +41,9 @@ class Registry {
   base::Log& log() const { return log_; }
   RootSettings settings;
 
+  // Never the same twice: nexuses, sessions, targets and LUN maps are told apart by it.
+  std::uint64_t next_id() { return ++last_id_; }
+
   // --- what there is
   void add_handler(Handler& handler) { handlers_.push_back(&handler); }
   void add_driver(Driver& driver) { drivers_.push_back(&driver); }
@@ -63,7 +67,7 @@ class Registry {
   void delete_lun(AccessGroup& group, std::uint16_t lun, Done done);
   void clear_luns(AccessGroup& group, Done done);
   // After address_method or black_hole changed: gives the group's sessions new snapshots.
-  void republish(AccessGroup& group);
+  void republish(AccessGroup& group) { publish(group, false); }
 
   // --- initiator groups; each suspends activity, then gives every session the group that its name now selects.
   void create_group(Target& target, const std::string& name, Done done);
@@ -92,16 +96,22 @@ class Registry {
   base::Status unblock(Device& device);
 
  private:
-  using DrainSelector = std::function<bool(const Command&)>;
-  void drain(DrainSelector selector, base::Duration limit, Done done);
+  struct Draining;
+  // Waits, with a gate closed, until the commands that `select` names have ended; at the limit EBUSY.
+  void drain(SweepSelector select, base::Duration limit, Done done);
+  bool name_is_free(std::string_view name) const;
+  base::Result<std::shared_ptr<Device>> device_for_lun(const AccessGroup& group, std::string_view name) const;
   void map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only);
+  // What the LUN's nexuses were, for wait_for().
   std::vector<std::shared_ptr<NexusLun>> unmap_lun(AccessGroup& group, std::uint16_t lun);
-  void publish(Session& session);
-  void publish(AccessGroup& group);
-  void raise_luns_changed(AccessGroup& group);
   void wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done);
+  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED.
+  void publish(AccessGroup& group, bool luns_changed);
+  void for_each_session(AccessGroup& group, const std::function<void(Session&)>& visit);
   void reassign_sessions();
-  std::uint16_t next_relative_target_id();
+  void change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change, Done done);
+  bool has_sessions(const AccessGroup& group) const;
+  std::uint16_t next_relative_target_id(const Target& target);
   bool relative_target_id_in_use(const Target& except, std::uint16_t id) const;
 
   ShardGroup& shards_;
@@ -109,7 +119,7 @@ class Registry {
   std::vector<Handler*> handlers_;
   std::vector<Driver*> drivers_;
   std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
-  std::uint64_t lun_sequence_ = 0;
+  std::uint64_t last_id_ = 0;
   std::uint16_t last_relative_target_id_ = 0;
 };
 

@@ -31,7 +31,8 @@ class SessionTransport {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Target& target, std::string initiator_name, std::string name, std::shared_ptr<Nexus> nexus, Shard& shard);
+  Session(Target& target, std::uint64_t id, std::string initiator_name, std::string name, std::shared_ptr<Nexus> nexus,
+          Shard& shard);
   ~Session();
 
   // --- fixed, any thread
@@ -54,6 +55,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::uint64_t id() const { return id_; }
 
  private:
+  friend class Registry;
   friend class Target;
   Target& target_;
   const std::string initiator_name_, name_;

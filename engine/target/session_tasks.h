@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "engine/io/executor.h"
 #include "engine/target/command.h"
 #include "engine/target/lun_map.h"
 
@@ -60,7 +61,8 @@ class SessionTasks
   // more.
   void manage(TaskManagementFunction function, const scsi::LunBytes& lun, const CommandTag& tag,
               TaskManagementDone done);
-  // The channel is gone: aborts everything; `ended` runs when the last command has ended (at once when there is none).
+  // The channel is gone: aborts everything; `ended` runs, never from within, when the last command has ended and the
+  // shard no longer knows the session.
   void close(io::Job ended);
   bool closing() const { return closing_; }
 
@@ -76,6 +78,8 @@ class SessionTasks
   void abort_task_set(const LunMap::Entry& entry, TaskManagementDone done);
   void clear_task_set(const LunMap::Entry& entry, TaskManagementDone done);
   void reset_logical_unit(const LunMap::Entry& entry, TaskManagementDone done);
+  void abort_all_of_device(const LunMap::Entry& entry, io::Job done);
+  void end_session();
 
   Session& session_;
   Shard& shard_;

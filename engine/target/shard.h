@@ -20,7 +20,11 @@ class Shard {
  public:
   // `reactor` is null on a simulated executor.
   Shard(ShardGroup& group, io::Executor& executor, io::Reactor* reactor, io::BufferBudget& budget)
-      : group_(group), executor_(executor), reactor_(reactor), buffers_(budget) {}
+      : group_(group),
+        executor_(executor),
+        reactor_(reactor),
+        buffers_(budget),
+        resume_waiting_(io::Call<>::to<&Shard::resume_waiting>(this)) {}
 
   // --- any thread
   ShardGroup& group() const { return group_; }
@@ -42,6 +46,8 @@ class Shard {
   void reopen_gates();
 
  private:
+  void resume_waiting();
+
   ShardGroup& group_;
   io::Executor& executor_;
   io::Reactor* const reactor_;
@@ -50,7 +56,7 @@ class Shard {
   boost::intrusive::list<Command, boost::intrusive::base_hook<CommandWaitHook>,
                          boost::intrusive::constant_time_size<false>>
       waiting_for_buffer_;
-  bool resuming_ = false;
+  io::Deferred resume_waiting_;
 };
 
 // All shards and the control thread's executor. Owned by main(); the list is fixed before the reactors run.

@@ -61,7 +61,9 @@ class Target {
 
  private:
   friend class Registry;
-  std::shared_ptr<const LunMap> make_lun_map(Session& session) const;
+  std::string free_session_name(const std::string& initiator_name);
+  std::shared_ptr<const LunMap> make_lun_map(Session& session);
+  void give_lun_map(Session& session);
 
   Registry& registry_;
   Driver& driver_;

@@ -1,0 +1,62 @@
+#include "engine/target/device.h"
+
+#include <algorithm>
+
+#include "engine/target/nexus.h"
+
+namespace uscst::target {
+namespace {
+
+std::uint64_t next_device_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
+Device::Device(std::string name, Handler* handler, std::unique_ptr<LogicalUnit> unit)
+    : name_(std::move(name)), id_(next_device_id()), handler_(handler), unit_(std::move(unit)) {}
+
+Device::~Device() = default;
+
+bool Device::reserve(std::uint64_t nexus_id) {
+  std::uint64_t holder = 0;
+  return reservation_holder.compare_exchange_strong(holder, nexus_id, std::memory_order_acq_rel) || holder == nexus_id;
+}
+
+void Device::release(std::uint64_t nexus_id) {
+  reservation_holder.compare_exchange_strong(nexus_id, 0, std::memory_order_acq_rel);
+}
+
+void Device::raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id) {
+  for_each_nexus([&](NexusLun& nexus_lun) {
+    if (nexus_lun.nexus_id() != except_nexus_id) nexus_lun.raise(unit_attention);
+  });
+}
+
+void Device::for_each_nexus(const std::function<void(NexusLun&)>& visit) {
+  std::lock_guard lock(mutex_);
+  for (NexusLun* nexus_lun : nexuses_) visit(*nexus_lun);
+}
+
+void Device::enter(NexusLun& nexus_lun) {
+  std::lock_guard lock(mutex_);
+  nexuses_.push_back(&nexus_lun);
+}
+
+// The reservation of a nexus ends with it (SPC-2 5.5.1).
+void Device::leave(NexusLun& nexus_lun) {
+  {
+    std::lock_guard lock(mutex_);
+    std::erase(nexuses_, &nexus_lun);
+  }
+  release(nexus_lun.nexus_id());
+}
+
+void Device::add_export(AccessGroup& group, std::uint16_t lun) { exports_.push_back({next_export_++, &group, lun}); }
+
+void Device::remove_export(AccessGroup& group, std::uint16_t lun) {
+  std::erase_if(exports_, [&](const Export& e) { return e.group == &group && e.lun == lun; });
+}
+
+}  // namespace uscst::target

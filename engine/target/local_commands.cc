@@ -1,0 +1,80 @@
+// Operations that need no logical unit, or more than one: the engine carries them out.
+#include <vector>
+
+#include "engine/scsi/inquiry.h"
+#include "engine/scsi/lun.h"
+#include "engine/scsi/report.h"
+#include "engine/target/command.h"
+#include "engine/target/device.h"
+#include "engine/target/session.h"
+#include "engine/target/session_tasks.h"
+
+namespace uscst::target {
+namespace {
+
+void answer(Command& command, const scsi::SenseResult<std::vector<std::uint8_t>>& result) {
+  if (result) {
+    command.complete_with(*result);
+  } else {
+    command.complete(result.error());
+  }
+}
+
+// SPC-5 6.33; reading the list tells what a pending REPORTED LUNS DATA HAS CHANGED would.
+void report_luns(Command& command) {
+  const LunMap& map = *command.tasks().lun_map();
+  auto result =
+      scsi::report_luns(command.decoded(), map.order_mapped, map.address_method, command.nexus_lun() != nullptr);
+  if (result) {
+    for (const LunMap::Entry& entry : map.entries) entry.nexus_lun->drop_attention(scsi::kUaReportedLunsChanged);
+  }
+  answer(command, result);
+}
+
+// SPC-5 6.39: a pending unit attention is told as data and so cleared.
+void request_sense(Command& command) {
+  scsi::Sense pending = scsi::kNoSense;
+  if (!command.nexus_lun()) {
+    pending = scsi::kLunNotSupported;
+  } else if (auto attention = command.nexus_lun()->take_attention()) {
+    pending = *attention;
+  }
+  command.complete_with(scsi::request_sense(command.decoded(), pending));
+}
+
+// SPC-2 5.5: for the nexus, extents and third parties ignored.
+void reserve(Command& command) {
+  constexpr std::uint8_t kReserve10 = 0x56, kThirdParty = 0x10;
+  if (command.cdb()[0] == kReserve10 && (command.cdb()[1] & kThirdParty)) {
+    command.complete(scsi::kInvalidFieldInCdb.at_cdb(2, 4));
+  } else if (command.device().reserve(command.nexus_lun()->nexus_id())) {
+    command.complete();
+  } else {
+    command.complete(scsi::Status::kReservationConflict);
+  }
+}
+
+void release(Command& command) {
+  command.device().release(command.nexus_lun()->nexus_id());
+  command.complete();
+}
+
+}  // namespace
+
+void carry_out(Command& command) {
+  using scsi::Operation;
+  switch (command.decoded().operation()) {
+    case Operation::kInquiry: return answer(command, scsi::inquiry_unmapped(command.decoded()));
+    case Operation::kReportLuns: return report_luns(command);
+    case Operation::kRequestSense: return request_sense(command);
+    case Operation::kReserve: return reserve(command);
+    case Operation::kRelease: return release(command);
+    case Operation::kReportSupportedOpcodes:
+      return answer(command, scsi::report_supported_opcodes(command.decoded(), command.device().unit().traits()));
+    case Operation::kReportSupportedTaskManagement:
+      return command.complete_with(scsi::report_supported_task_management(command.decoded()));
+    default: return command.complete(scsi::kInvalidOpcode);
+  }
+}
+
+}  // namespace uscst::target

@@ -1,0 +1,124 @@
+// Initiator groups: who is shown which LUNs. Every change suspends activity and gives each session the group that its
+// name selects then.
+#include <algorithm>
+
+#include "engine/target/registry.h"
+
+namespace uscst::target {
+
+bool Registry::has_sessions(const AccessGroup& group) const {
+  const auto& sessions = group.target().sessions();
+  return std::any_of(sessions.begin(), sessions.end(),
+                     [&](const auto& session) { return &session->group() == &group; });
+}
+
+void Registry::reassign_sessions() {
+  for (Driver* driver : drivers_) {
+    for (const auto& target : driver->targets()) {
+      for (const auto& session : target->sessions()) {
+        AccessGroup& group = target->group_for(session->initiator_name());
+        if (&group == session->group_) continue;
+        log_.info("target {}: session {} moves to group '{}'", target->name(), session->name(), group.name());
+        session->group_ = &group;
+        target->give_lun_map(*session);
+        for (const LunMap::Entry& entry : session->lun_map()->entries)
+          entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+      }
+    }
+  }
+}
+
+void Registry::create_group(Target& target, const std::string& name, Done done) {
+  auto create = [this, &target, name]() -> base::Status {
+    if (target.find_group(name))
+      return base::fail(EEXIST, fmt::format("target {}: group {} exists already", target.name(), name));
+    target.groups_.push_back(std::make_unique<AccessGroup>(target, name));
+    return {};
+  };
+  while_suspended(std::move(create), std::move(done));
+}
+
+void Registry::delete_group(Target& target, std::string_view name, Done done) {
+  auto erase = [this, &target, name = std::string(name)]() -> base::Status {
+    AccessGroup* group = target.find_group(name);
+    if (!group) return base::fail(EINVAL, fmt::format("target {}: there is no group '{}'", target.name(), name));
+    if (has_sessions(*group)) {
+      return base::fail(EBUSY, fmt::format("target {}: group {} has sessions; close them or move their names first",
+                                           target.name(), name));
+    }
+    while (!group->luns.empty()) unmap_lun(*group, group->luns.begin()->first);
+    std::erase_if(target.groups_, [&](const auto& g) { return g.get() == group; });
+    return {};
+  };
+  while_suspended(std::move(erase), std::move(done));
+}
+
+void Registry::add_initiator(AccessGroup& group, const std::string& pattern, Done done) {
+  change_initiators(
+      group,
+      [pattern](AccessGroup& g) -> base::Status {
+        if (std::find(g.initiators.begin(), g.initiators.end(), pattern) != g.initiators.end()) {
+          return base::fail(EEXIST, fmt::format("group {}: initiator {} is there already", g.name(), pattern));
+        }
+        g.initiators.push_back(pattern);
+        return {};
+      },
+      std::move(done));
+}
+
+void Registry::delete_initiator(AccessGroup& group, std::string_view pattern, Done done) {
+  change_initiators(
+      group,
+      [pattern = std::string(pattern)](AccessGroup& g) -> base::Status {
+        if (std::erase(g.initiators, pattern) == 0) {
+          return base::fail(EINVAL, fmt::format("group {}: there is no initiator '{}'", g.name(), pattern));
+        }
+        return {};
+      },
+      std::move(done));
+}
+
+void Registry::move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done) {
+  change_initiators(
+      group,
+      [pattern = std::string(pattern), to = std::string(destination)](AccessGroup& g) -> base::Status {
+        AccessGroup* other = g.target().find_group(to);
+        if (!other) return base::fail(EINVAL, fmt::format("target {}: there is no group '{}'", g.target().name(), to));
+        if (std::find(g.initiators.begin(), g.initiators.end(), pattern) == g.initiators.end()) {
+          return base::fail(EINVAL, fmt::format("group {}: there is no initiator '{}'", g.name(), pattern));
+        }
+        if (std::find(other->initiators.begin(), other->initiators.end(), pattern) != other->initiators.end()) {
+          return base::fail(EEXIST, fmt::format("group {}: initiator {} is there already", to, pattern));
+        }
+        std::erase(g.initiators, pattern);
+        other->initiators.push_back(pattern);
+        return {};
+      },
+      std::move(done));
+}
+
+void Registry::clear_initiators(AccessGroup& group, Done done) {
+  change_initiators(
+      group,
+      [](AccessGroup& g) -> base::Status {
+        g.initiators.clear();
+        return {};
+      },
+      std::move(done));
+}
+
+// The group may have been deleted while the change waited for running commands: then there is nothing to do.
+void Registry::change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change,
+                                 Done done) {
+  auto apply = [this, &target = group.target(), name = group.name(),
+                change = std::move(change)]() mutable -> base::Status {
+    AccessGroup* still = target.find_group(name);
+    if (!still) return {};
+    base::Status status = change(*still);
+    if (status) reassign_sessions();
+    return status;
+  };
+  while_suspended(std::move(apply), std::move(done));
+}
+
+}  // namespace uscst::target

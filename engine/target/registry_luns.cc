@@ -1,0 +1,104 @@
+// LUNs of groups. A change is published to the reactors at once; what ran under the old map is waited for.
+#include <algorithm>
+
+#include "engine/target/registry.h"
+
+namespace uscst::target {
+
+base::Result<std::shared_ptr<Device>> Registry::device_for_lun(const AccessGroup& group, std::string_view name) const {
+  auto device = find_device(name);
+  if (!device || device->deleting) {
+    return base::fail(EINVAL, fmt::format("target {}: there is no device '{}'", group.target().name(), name));
+  }
+  return device;
+}
+
+void Registry::map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only) {
+  device->add_export(group, lun);
+  group.luns[lun] = Lun{lun, std::move(device), read_only, next_id()};
+}
+
+std::vector<std::shared_ptr<NexusLun>> Registry::unmap_lun(AccessGroup& group, std::uint16_t lun) {
+  std::vector<std::shared_ptr<NexusLun>> leaving;
+  for_each_session(group, [&](Session& session) {
+    if (const LunMap::Entry* entry = session.lun_map()->find(lun)) leaving.push_back(entry->nexus_lun);
+  });
+  group.luns.at(lun).device->remove_export(group, lun);
+  group.luns.erase(lun);
+  return leaving;
+}
+
+void Registry::wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done) {
+  if (leaving.empty()) return done({});
+  auto select = [leaving = std::move(leaving)](const Command& command) {
+    bool chosen = command.past_gate() && std::any_of(leaving.begin(), leaving.end(), [&](const auto& nexus_lun) {
+                    return nexus_lun.get() == command.nexus_lun();
+                  });
+    return chosen ? SweepVerdict::kWait : SweepVerdict::kSkip;
+  };
+  drain(std::move(select), base::Duration::zero(), std::move(done));
+}
+
+void Registry::for_each_session(AccessGroup& group, const std::function<void(Session&)>& visit) {
+  for (const auto& session : group.target().sessions()) {
+    if (&session->group() == &group) visit(*session);
+  }
+}
+
+void Registry::publish(AccessGroup& group, bool luns_changed) {
+  for_each_session(group, [&](Session& session) {
+    group.target().give_lun_map(session);
+    if (!luns_changed) return;
+    for (const LunMap::Entry& entry : session.lun_map()->entries) entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+  });
+}
+
+void Registry::add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done) {
+  auto device = device_for_lun(group, device_name);
+  if (!device) return done(std::unexpected(device.error()));
+  if (group.luns.contains(lun)) {
+    return done(base::fail(EEXIST, fmt::format("target {}: LUN {} is mapped to {} already", group.target().name(), lun,
+                                               group.luns.at(lun).device->name())));
+  }
+  map_lun(group, std::move(*device), lun, read_only);
+  publish(group, true);
+  done({});
+}
+
+void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only,
+                           Replace how, Done done) {
+  if (!group.luns.contains(lun)) return add_lun(group, device_name, lun, read_only, std::move(done));
+  auto device = device_for_lun(group, device_name);
+  if (!device) return done(std::unexpected(device.error()));
+  auto leaving = unmap_lun(group, lun);
+  map_lun(group, std::move(*device), lun, read_only);
+  publish(group, false);
+  for_each_session(group, [&](Session& session) {
+    const LunMap::Entry* entry = session.lun_map()->find(lun);
+    if (!entry) return;
+    entry->nexus_lun->drop_attention(scsi::kUaReset);  // a swap, not a new nexus
+    if (how == Replace::kWithAttention) entry->nexus_lun->raise(scsi::kUaInquiryDataChanged);
+  });
+  wait_for(std::move(leaving), std::move(done));
+}
+
+void Registry::delete_lun(AccessGroup& group, std::uint16_t lun, Done done) {
+  if (!group.luns.contains(lun)) {
+    return done(base::fail(EINVAL, fmt::format("target {}: there is no LUN {}", group.target().name(), lun)));
+  }
+  auto leaving = unmap_lun(group, lun);
+  publish(group, true);
+  wait_for(std::move(leaving), std::move(done));
+}
+
+void Registry::clear_luns(AccessGroup& group, Done done) {
+  std::vector<std::shared_ptr<NexusLun>> leaving;
+  while (!group.luns.empty()) {
+    auto gone = unmap_lun(group, group.luns.begin()->first);
+    leaving.insert(leaving.end(), gone.begin(), gone.end());
+  }
+  publish(group, true);
+  wait_for(std::move(leaving), std::move(done));
+}
+
+}  // namespace uscst::target

@@ -1,0 +1,110 @@
+#include "engine/target/target.h"
+
+#include <algorithm>
+
+#include "engine/target/device.h"
+#include "engine/target/registry.h"
+
+namespace uscst::target {
+
+Target::Target(Registry& registry, Driver& driver, std::string name)
+    : registry_(registry),
+      driver_(driver),
+      name_(std::move(name)),
+      id_(registry.next_id()),
+      default_group_(*this, "") {}
+
+Target::~Target() = default;
+
+AccessGroup* Target::find_group(std::string_view name) {
+  auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->name() == name; });
+  return found == groups_.end() ? nullptr : found->get();
+}
+
+AccessGroup& Target::group_for(std::string_view initiator_name) {
+  auto found =
+      std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->selects(initiator_name); });
+  return found == groups_.end() ? default_group_ : **found;
+}
+
+Session* Target::find_session(std::string_view name) {
+  auto found =
+      std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& session) { return session->name() == name; });
+  return found == sessions_.end() ? nullptr : found->get();
+}
+
+std::string Target::free_session_name(const std::string& initiator_name) {
+  std::string name = initiator_name;
+  for (unsigned suffix = 1; find_session(name); ++suffix) name = initiator_name + '_' + std::to_string(suffix);
+  return name;
+}
+
+std::shared_ptr<Session> Target::add_session(const std::string& initiator_name, std::shared_ptr<Nexus> nexus,
+                                             Shard& shard, SessionTransport& transport) {
+  auto session = std::make_shared<Session>(*this, registry_.next_id(), initiator_name,
+                                           free_session_name(initiator_name), std::move(nexus), shard);
+  session->transport = &transport;
+  session->group_ = &group_for(initiator_name);
+  session->lun_map_ = make_lun_map(*session);
+  session->tasks_->set_lun_map(session->lun_map_);
+  sessions_.push_back(session);
+  return session;
+}
+
+void Target::remove_session(Session& session) {
+  std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; });
+}
+
+std::shared_ptr<Nexus> Target::find_nexus(const NexusKey& key) {
+  auto found = nexuses_.find(key);
+  return found == nexuses_.end() ? nullptr : found->second.lock();
+}
+
+std::shared_ptr<Nexus> Target::make_nexus(const NexusKey& key) {
+  std::erase_if(nexuses_, [](const auto& entry) { return entry.second.expired(); });
+  auto nexus = std::make_shared<Nexus>(registry_.next_id(), key);
+  nexuses_[key] = nexus;
+  return nexus;
+}
+
+std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
+  auto map = std::make_shared<LunMap>();
+  const AccessGroup& group = session.group();
+  map->version = registry_.next_id();
+  map->address_method = group.address_method;
+  map->black_hole = group.black_hole;
+  std::vector<const Lun*> mapped;
+  for (const auto& [number, lun] : group.luns) {
+    map->entries.push_back(
+        {number, lun.read_only || lun.device->unit().read_only(), session.nexus().at(number, lun.device)});
+    mapped.push_back(&lun);
+  }
+  std::sort(mapped.begin(), mapped.end(), [](const Lun* a, const Lun* b) { return a->sequence < b->sequence; });
+  for (const Lun* lun : mapped) map->order_mapped.push_back(lun->number);
+  return map;
+}
+
+// The reactor takes the map over in its own time; what runs under the old one is the caller's to wait for.
+void Target::give_lun_map(Session& session) {
+  session.lun_map_ = make_lun_map(session);
+  session.tasks_->shard().executor().post(
+      [tasks = session.tasks_, map = session.lun_map_] { tasks->set_lun_map(map); });
+}
+
+const LunMap::Entry* LunMap::find(std::uint16_t lun) const {
+  auto found =
+      std::lower_bound(entries.begin(), entries.end(), lun, [](const Entry& e, std::uint16_t l) { return e.lun < l; });
+  return found != entries.end() && found->lun == lun ? &*found : nullptr;
+}
+
+Target* Driver::find_target(std::string_view name) {
+  auto found =
+      std::find_if(targets_.begin(), targets_.end(), [&](const auto& target) { return target->name() == name; });
+  return found == targets_.end() ? nullptr : found->get();
+}
+
+Target& Driver::add_target(Registry& registry, std::string name) {
+  return *targets_.emplace_back(std::make_unique<Target>(registry, *this, std::move(name)));
+}
+
+}  // namespace uscst::target
