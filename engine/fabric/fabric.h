@@ -16,10 +16,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/base/bytes.h"
 #include "engine/base/result.h"
-#include "engine/io/reactor.h"
+#include "engine/io/executor.h"
 
 namespace uscst::fabric {
 
@@ -55,7 +56,8 @@ class EndpointEvents {
   virtual ~EndpointEvents() = default;
   // One message of the peer. The bytes are the endpoint's and valid during the call only.
   virtual void received(base::Bytes message) = 0;
-  // Exactly once, last: every posted request has completed before. The endpoint may be destroyed from within.
+  // Exactly once, last: every posted request has completed before. The endpoint may be destroyed from within or after,
+  // never before.
   virtual void disconnected(DisconnectReason reason, const std::string& detail) = 0;
 };
 
@@ -70,6 +72,8 @@ class Endpoint {
   virtual void disconnect() = 0;
   // Lets the peer reach `memory` by RDMA until it is withdrawn or the connection ends. The returned buffer names it.
   virtual RemoteBuffer expose(base::MutableBytes memory, Access access) = 0;
+  // Withdrawing memory that the peer is reading or writing at that moment ends the connection; the memory must then
+  // stay until disconnected().
   virtual void withdraw(std::uint32_t key) = 0;
 };
 
@@ -88,15 +92,15 @@ class ConnectionRequest {
   virtual base::Bytes private_data() const = 0;
   virtual const Address& peer() const = 0;
   virtual const Address& local() const = 0;
-  // Called on the thread of `reactor`, where the endpoint will live. `reactor` must be of the kind the fabric works
-  // with.
-  virtual base::Result<std::unique_ptr<Endpoint>> accept(io::Reactor& reactor, base::Bytes private_data,
+  // Called on the thread of `executor`, where the endpoint will live. EINVAL when the executor is not of the kind the
+  // fabric works with (iwarp, verbs: an io::Reactor); otherwise an errno of the connection, which is gone.
+  virtual base::Result<std::unique_ptr<Endpoint>> accept(io::Executor& executor, base::Bytes private_data,
                                                          EndpointEvents& events) = 0;
   // Called on the control thread. Sends the refusal and closes.
   virtual void reject(base::Bytes private_data) = 0;
 };
 
-// Destroying it stops listening; connections already made go on.
+// Destroying it stops listening and drops the connections whose login has not been handed up; others go on.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -112,13 +116,14 @@ struct Connected {
 };
 using OnConnected = std::move_only_function<void(Connected)>;
 
+// Outlives its listeners, connection requests and endpoints, and the operations they leave with the reactors.
 class Fabric {
  public:
   virtual ~Fabric() = default;
   // Control thread. host "0.0.0.0" or "::" (without IPv4) for all addresses. Errors of socket(2), bind(2), listen(2).
   virtual base::Result<std::unique_ptr<Listener>> listen(const Address& address, OnConnection on_connection) = 0;
-  // On the thread of `reactor`: opens a connection (initiator's side) and calls back there.
-  virtual void connect(io::Reactor& reactor, const Address& to, base::Bytes private_data, EndpointEvents& events,
+  // On the thread of `executor`: opens a connection (initiator's side) and calls back there, never from within.
+  virtual void connect(io::Executor& executor, const Address& to, base::Bytes private_data, EndpointEvents& events,
                        OnConnected on_connected) = 0;
 };
 

@@ -23,6 +23,7 @@ class BlockingPool {
 
  private:
   void work();
+  void grow();
 
   const unsigned maximum_threads_;
   std::mutex mutex_;

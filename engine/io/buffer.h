@@ -19,7 +19,7 @@ namespace uscst::io {
 class BufferBudget {
  public:
   explicit BufferBudget(std::uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
-  bool take(std::uint64_t bytes);
+  bool take(std::uint64_t bytes);  // false when it would go beyond the limit
   void give_back(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   std::uint64_t limit_bytes() const { return limit_bytes_; }
   std::uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
@@ -32,7 +32,8 @@ class BufferBudget {
 class BufferPool;
 
 // Memory of one command, length_bytes() long, in slices of at most BufferPool::kSliceBytes, each page-aligned. Movable;
-// gives its slices back when destroyed. Lives on its pool's thread.
+// gives its slices back when destroyed. Lives on its pool's thread. What it holds at first is what its memory held
+// last, maybe another initiator's data: fill it before it goes out.
 class Buffer {
  public:
   Buffer() = default;
@@ -60,7 +61,9 @@ class Buffer {
   boost::container::small_vector<std::uint8_t*, 2> slices_;
 };
 
-// One reactor's slices. Own thread only; the budget is shared.
+// One reactor's slices, cut from arenas that are mapped as needed and kept until the end (so that a fabric may register
+// them). Owned by main() beside the reactor, outlives every Buffer. Own thread only; the budget is shared and counts
+// whole slices in use.
 class BufferPool {
  public:
   static constexpr std::size_t kSliceBytes = 64 * 1024;
@@ -73,12 +76,14 @@ class BufferPool {
 
   // A buffer of `length_bytes`, or false when the budget or the machine's memory does not allow it now.
   bool allocate(std::size_t length_bytes, Buffer& out);
+  // Allocations served from free slices, and those that had to map memory or failed.
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }
 
  private:
   friend class Buffer;
   bool grow();
+  void give_back(std::uint8_t* slice);
 
   BufferBudget& budget_;
   std::vector<std::uint8_t*> free_;

@@ -4,6 +4,7 @@
 
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
+#include <cstdint>
 #include <functional>
 
 #include "engine/base/clock.h"
@@ -46,10 +47,13 @@ class Timer : public AutoUnlinkSet {
  private:
   friend class TimerQueue;
   base::TimePoint deadline_{};
+  std::uint64_t round_ = 0;  // in which it was armed
   Call<> fire_;
 };
 
-// Runs once, after the event being handled now. Deferring it again before it ran does nothing. Own thread only.
+// Runs once, after the event being handled now (an event: one completion, timer or posted job). Deferring it again
+// before it ran does nothing; deferring it while it runs makes it run after the next event, or at the loop's next turn.
+// Destroying it takes it back. Own thread only.
 class Deferred : public AutoUnlinkList {
  public:
   explicit Deferred(Call<> run) : run_(run) {}
@@ -68,7 +72,7 @@ class Executor {
 
   virtual const base::Clock& clock() const = 0;
   // Runs `job` on this executor's thread, after everything posted before by the same thread. Any thread may call.
-  // Jobs still queued when the loop ends are destroyed without running.
+  // Jobs still queued when the executor is destroyed are destroyed without running.
   virtual void post(Job job) = 0;
   // The rest: own thread only.
   virtual void defer(Deferred& work) = 0;

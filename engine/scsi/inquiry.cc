@@ -18,6 +18,7 @@ constexpr std::uint8_t kExplicitAlua = 0x20;
 constexpr std::uint8_t kMultiPort = 0x10;
 constexpr std::uint8_t kCommandQueuing = 0x02;
 constexpr std::size_t kShortVendorText = 20;
+constexpr std::size_t kMaxDeviceName = 251;
 constexpr std::size_t kMaxReportedTransfer = 8u << 20;
 constexpr std::uint32_t kOptimalGranularityBytes = 4096;
 
@@ -103,8 +104,8 @@ void port_designator(DataIn& data, std::uint8_t type, std::uint16_t id) {
 
 Data device_identification(DataIn data, const InquiryDevice& device, const InquiryPath& path) {
   if (!device.scsi_device_name.empty()) {
-    // NUL terminated and padded to a multiple of four (SPC-5 7.7.6.11).
-    std::string name = device.scsi_device_name;
+    // NUL terminated and padded to a multiple of four (SPC-5 7.7.6.11); the length byte ends at 252.
+    std::string name = device.scsi_device_name.substr(0, kMaxDeviceName);
     name.resize((name.size() / 4 + 1) * 4);
     designator(data, 0x03, 0x28, base::as_bytes(name));
   }

@@ -26,9 +26,11 @@ LunBytes encode_lun(std::uint16_t lun, LunAddressing method) {
 }
 
 std::vector<std::uint16_t> report_order(std::span<const std::uint16_t> luns) {
-  std::vector<std::uint16_t> ordered(luns.begin(), luns.end());
-  std::stable_sort(ordered.begin(), ordered.end(),
-                   [](std::uint16_t a, std::uint16_t b) { return a % kBuckets < b % kBuckets; });
+  std::array<std::vector<std::uint16_t>, kBuckets> buckets;
+  for (std::uint16_t lun : luns) buckets[lun % kBuckets].push_back(lun);
+  std::vector<std::uint16_t> ordered;
+  ordered.reserve(luns.size());
+  for (const auto& bucket : buckets) ordered.insert(ordered.end(), bucket.begin(), bucket.end());
   return ordered;
 }
 

@@ -78,8 +78,8 @@ class OperationSet {
 };
 static_assert(kOperationCount < 64);
 
-// The one list of what is carried out today. A row whose operation is missing here is answered 5/20/00 and not
-// reported.
+// The one list of what is carried out today. A row whose operation is missing here is answered as an unknown command
+// (5/20/00, or 5/24/00 for a service action beside known ones) and not reported.
 inline constexpr OperationSet kImplementedOperations{
     Operation::kTestUnitReady,
     Operation::kRequestSense,

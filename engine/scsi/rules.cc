@@ -23,6 +23,11 @@ TaskAttribute effective_attribute(TaskAttribute sent, const DecodedCdb& cdb, std
 
 bool passes_foreign_reservation(const DecodedCdb& cdb) { return passes(cdb, Flag::kUnderReservation); }
 
+std::optional<Sense> check_reserve(const DecodedCdb& cdb) {
+  if (cdb.row->cdb_length == 10 && (cdb.bytes[1] & 0x10) != 0) return kInvalidFieldInCdb.at_cdb(1, 4);
+  return std::nullopt;
+}
+
 std::optional<ReservationType> reservation_type(std::uint8_t code) {
   switch (code) {
     case 1:

@@ -20,6 +20,9 @@ TaskAttribute effective_attribute(TaskAttribute sent, const DecodedCdb& cdb, std
 // May it pass while ANOTHER nexus holds an SPC-2 reservation of the unit? (false: RESERVATION CONFLICT)
 bool passes_foreign_reservation(const DecodedCdb& cdb);
 
+// RESERVE(10) for a third party is refused (SPC-2 7.21). SCST points at byte 2; the bit is in byte 1.
+std::optional<Sense> check_reserve(const DecodedCdb& cdb);
+
 // Persistent reservation types (SPC-5 table 68).
 enum class ReservationType : std::uint8_t {
   kWriteExclusive = 1,

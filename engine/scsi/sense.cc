@@ -16,7 +16,7 @@ std::array<std::uint8_t, 3> key_specific(const Sense& sense) {
     if (sense.field->bit) first = static_cast<std::uint8_t>(first | 0x08 | (*sense.field->bit & 0x07));
     value = sense.field->byte;
   } else {
-    value = *sense.progress;
+    value = sense.progress.value_or(0);
   }
   return {first, static_cast<std::uint8_t>(value >> 8), static_cast<std::uint8_t>(value & 0xFF)};
 }

@@ -88,6 +88,8 @@ TEST(Inquiry, DeviceIdentificationDesignators) {
             "0102030405060708"
             "01030008"
             "5000000000000001");
+  device.scsi_device_name.assign(256, 'n');
+  EXPECT_EQ(page(device, 0x83).substr(8, 8), "032800fc") << "as much as the length byte holds";
   device.scsi_device_name.clear();
   device.eui64_id.clear();
   EXPECT_EQ(page(device, 0x83, {.relative_target_port = 1, .target_port_group = 0}),

@@ -23,6 +23,7 @@ Made from the opcode table (engine/scsi/opcode_table.cc) by the program opcodes_
 * **UA**: `-` a unit attention stays pending.
 * **Time-out**: recommended, in seconds, as REPORT SUPPORTED OPERATION CODES tells it; in brackets: not named there.
 * **State**: `yes` carried out; `thin`, `dif 2`, `expl_alua` only on devices with that attribute; `refused` 5/20/00 as SCST does;
+  `no pages` 5/24/00, whatever page is named;
   `no` not carried out yet, answered as an unknown command.
 
 | Opcode | Command | CDB | Devices | Data | Writes | Reservations | ALUA | Order | UA | Time-out | State |
@@ -71,6 +72,7 @@ std::string timeout_text(const OpcodeRow& row) {
 
 std::string_view state_text(const OpcodeRow& row) {
   if (row.operation == Operation::kRefused) return "refused";
+  if (row.operation == Operation::kLogSense || row.operation == Operation::kLogSelect) return "no pages";
   if (!kImplementedOperations.contains(row.operation)) return "no";
   if (row.flags.has(Flag::kNeedsThin)) return "thin";
   if (row.flags.has(Flag::kNeedsDifType2)) return "dif 2";

@@ -86,6 +86,13 @@ TEST(Reservation, StartAndAllowPassOnlyInTheirHarmlessForm) {
   EXPECT_FALSE(passes_foreign_reservation(*decode_cdb(prevent, {})));
 }
 
+TEST(Reservation, ThirdPartyIsRefused) {
+  std::array<std::uint8_t, 10> bytes{0x56};
+  EXPECT_FALSE(check_reserve(*decode_cdb(bytes, {})).has_value());
+  bytes[1] = 0x10;
+  EXPECT_EQ(check_reserve(*decode_cdb(bytes, {})), kInvalidFieldInCdb.at_cdb(1, 4));
+}
+
 TEST(Alua, WhatEachStateLetsThrough) {
   auto passing = [](AluaState state) {
     return operations([state](const DecodedCdb& cdb) { return !check_alua(cdb, state); });
