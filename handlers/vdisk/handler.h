@@ -1,0 +1,47 @@
+// The device handlers vdisk_fileio, vdisk_blockio and vdisk_nullio: one class, three kinds. Built by main(). Control
+// thread; files are opened on the blocking pool.
+#pragma once
+
+#include "engine/target/handler.h"
+#include "handlers/vdisk/sbc_disk.h"
+
+namespace uscst::handlers {
+
+class VdiskHandler final : public target::Handler {
+ public:
+  // The environment outlives the handler and its devices.
+  VdiskHandler(VdiskKind kind, VdiskEnvironment& environment);
+
+  std::string_view name() const override;
+  std::uint8_t type() const override { return 0; }
+  std::span<const std::string_view> parameter_names() const override { return handlers::parameter_names(kind_); }
+  int default_threads_num() const override;
+  // Errors: those of parse_parameters() and open_store(); EEXIST when another disk has the generated serial number;
+  // ENOENT without the directory of persistent reservations.
+  void create(target::Registry& registry, const std::string& device_name, const target::Parameters& parameters,
+              target::DeviceMade made) override;
+
+ private:
+  struct Prepared;
+  static base::Result<Prepared> prepare(const std::string& name, const VdiskConfig& config,
+                                        const VdiskEnvironment& environment);
+  base::Result<std::shared_ptr<target::Device>> make(target::Registry& registry, const std::string& name,
+                                                     VdiskConfig config, Prepared prepared);
+  void mark_written(target::Device& device, const VdiskConfig& config) const;
+
+  const VdiskKind kind_;
+  VdiskEnvironment& environment_;
+};
+
+// The attributes of disks of a kind, beyond those of all devices.
+std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind);
+
+// Runs `work` on the blocking pool and hands its result to `then` on the control thread.
+template <class Work, class Then>
+void run_blocking(VdiskEnvironment& environment, Work work, Then then) {
+  environment.pool.run([&control = environment.control, work = std::move(work), then = std::move(then)]() mutable {
+    control.post([result = work(), then = std::move(then)]() mutable { then(std::move(result)); });
+  });
+}
+
+}  // namespace uscst::handlers
