@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -95,6 +97,13 @@ void tell_ready(int ready_fd) {
     close(ready_fd);
   }
   sd_notify(0, "READY=1");
+}
+
+void crash_for_test(std::string_view point, int step, std::string_view name) {
+  const char* wanted = std::getenv("USCST_CRASH_AT");
+  if (!wanted || fmt::format("{}:{}", point, step) != wanted) return;
+  std::fprintf(stderr, "USCST_CRASH_AT=%s: %.*s\n", wanted, static_cast<int>(name.size()), name.data());
+  kill(getpid(), SIGKILL);
 }
 
 void tell_stopping() { sd_notify(0, "STOPPING=1"); }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "engine/base/result.h"
 
@@ -39,5 +40,9 @@ class PidFile {
 // A line to --ready-fd and READY=1 to systemd, where there is one.
 void tell_ready(int ready_fd);
 void tell_stopping();
+
+// Ends the process as kill -9 would when USCST_CRASH_AT names this point ("mount:3"): how tests see what a crash there
+// leaves behind.
+void crash_for_test(std::string_view point, int step, std::string_view name);
 
 }  // namespace uscst::daemon
