@@ -116,7 +116,7 @@ bool BufferPool::allocate(std::size_t length_bytes, Buffer& out) {
   out.reset();
   if (length_bytes == 0) return true;
   std::size_t count = slices_for(length_bytes);
-  if (!budget_.take(count * kSliceBytes)) {
+  if (count > budget_.limit_bytes() / kSliceBytes || !budget_.take(count * kSliceBytes)) {
     ++misses_;
     return false;
   }

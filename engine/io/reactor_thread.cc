@@ -32,7 +32,7 @@ void ReactorThread::run(const Options& options) {
 }
 
 void ReactorThread::call(Job job) {
-  assert(!reactor_.in_own_thread());
+  assert(std::this_thread::get_id() != thread_.get_id());
   std::latch done(1);
   reactor_.post([&] {
     job();

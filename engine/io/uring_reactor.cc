@@ -76,7 +76,8 @@ UringReactor::~UringReactor() { io_uring_queue_exit(&ring_); }
 // The ring was set up disabled, so that the thread that enables it becomes its single issuer.
 void UringReactor::enter() {
   if (entered_) return;
-  check(io_uring_enable_rings(&ring_));
+  // liburing 2.3 declares io_uring_enable_rings() but does not export it.
+  check(io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS, nullptr, 0));
   entered_ = true;
 }
 
