@@ -23,6 +23,9 @@ struct SimStore::Pending {
   io::Timer timer{io::Call<>::to<&Pending::fire>(this)};
 };
 
+SimStore::SimStore(std::size_t size_bytes) : stable_(size_bytes), contents_(size_bytes) {}
+SimStore::~SimStore() = default;
+
 void SimStore::begin(StoreRequest& request, StoreContext context, Event event, const Extent& extent) {
   events_.push_back(event);
   if (delay == base::Duration{}) return request.complete(carry_out(event, extent));

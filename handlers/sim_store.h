@@ -22,7 +22,8 @@ class SimStore final : public BackingStore {
     friend bool operator==(const Event&, const Event&) = default;
   };
 
-  explicit SimStore(std::size_t size_bytes) : stable_(size_bytes), contents_(size_bytes) {}
+  explicit SimStore(std::size_t size_bytes);
+  ~SimStore() override;
 
   // Every request takes that long; 0 completes within the call.
   base::Duration delay{};

@@ -36,12 +36,35 @@ class VdiskHandler final : public target::Handler {
 // The attributes of disks of a kind, beyond those of all devices.
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind);
 
-// Runs `work` on the blocking pool and hands its result to `then` on the control thread.
+// A blocking call made for the control thread. Owns itself until it has ended.
+template <class Work, class Then>
+class BlockingCall {
+ public:
+  static void begin(io::Reactor& control, Work work, Then then) {
+    auto* call = new BlockingCall(std::move(work), std::move(then));  // deleted by ended()
+    control.block(call->operation_, [call] {
+      call->result_.emplace(call->work_());
+      return 0;
+    });
+  }
+
+ private:
+  BlockingCall(Work work, Then then) : work_(std::move(work)), then_(std::move(then)) {}
+  void ended(int) {
+    std::unique_ptr<BlockingCall> keep(this);
+    then_(std::move(*result_));
+  }
+
+  Work work_;
+  Then then_;
+  std::optional<std::invoke_result_t<Work>> result_;
+  io::Operation operation_{io::Call<int>::to<&BlockingCall::ended>(this)};
+};
+
+// Control thread: runs `work` on the blocking pool and hands its result to `then` on the control thread.
 template <class Work, class Then>
 void run_blocking(VdiskEnvironment& environment, Work work, Then then) {
-  environment.pool.run([&control = environment.control, work = std::move(work), then = std::move(then)]() mutable {
-    control.post([result = work(), then = std::move(then)]() mutable { then(std::move(result)); });
-  });
+  BlockingCall<Work, Then>::begin(environment.control, std::move(work), std::move(then));
 }
 
 }  // namespace uscst::handlers

@@ -25,8 +25,8 @@ namespace uscst::handlers {
 
 // What the disks of all kinds are given by main().
 struct VdiskEnvironment {
-  io::Executor& control;
-  io::BlockingPool& pool;
+  io::Reactor& control;    // calls that may block and whose result is waited for
+  io::BlockingPool& pool;  // those that nobody waits for: closing files
   base::Log& log;
   std::string state_directory;  // has pr/ and, for saved mode pages, vdev_mode_pages/
   ForbiddenPath forbidden;
