@@ -25,6 +25,7 @@ sub ok {
     my ($good, $what, $detail) = @_;
     ++$count;
     ++$failed unless $good;
+    $what =~ s/\n/\\n/g;
     print($good ? 'ok' : 'not ok', " $count - $what\n");
     print("# $detail\n") if (!$good && defined($detail));
     return $good;
