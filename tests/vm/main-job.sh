@@ -1,6 +1,7 @@
 #!/bin/bash
-# main-job.sh BIN CHECKOUT — in the guest: a Linux initiator (ib_srp over siw) keeps its file system on a disk that uscstd serves, and goes on through
-# what administrators do to a target. BIN holds the programs under test.
+# main-job.sh BIN CHECKOUT — in the guest: a Linux initiator (ib_srp over siw) keeps its file system on a disk that uscstd serves,
+# and goes on through what administrators do to a target. BIN holds the programs under test.
+# shellcheck disable=SC1091
 here=$(dirname "$(realpath "$0")")
 . "$here/guest-lib.sh"
 . "$here/target-lib.sh"
@@ -26,7 +27,7 @@ two_initiators_see_their_own_luns() {
   check_equal "initiator 2's LUNs" ../../ini_groups/second/luns "$(readlink "$kTargetDir/sessions/$(initiator_address 2)/luns")"
   check_equal "a session's initiator" "$(initiator_address 1)" "$(attribute "$kTargetDir/sessions/$(initiator_address 1)_3/initiator_name")"
   logout "$second"
-  wait_for 20 "initiator 2's sessions to go" test -z "$(sessions_of 2)"
+  wait_for 20 "initiator 2's sessions to go" has_no_sessions_of 2
 }
 
 file_system_works() {
@@ -115,6 +116,7 @@ network_up
 load_initiator
 mounts_before=$(mounts)
 step "uscstd, configured by scstadmin from an scst.conf"
+collect_syslog
 install_uscst "$bin" "$checkout"
 write_config
 start_daemon
