@@ -208,8 +208,9 @@ Rate fabric_operations(io::ReactorKind kind, const Config& config, Mode mode, un
   initiator.gone.get_future().get();
   target.gone.get_future().get();
   target_thread.call([&] { listener.reset(); });
-  while (target_reactor->operations_in_flight() + initiator_reactor->operations_in_flight() > 0)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (io::ReactorThread* thread : {&target_thread, &initiator_thread}) {
+    for (std::size_t left = 1; left > 0;) thread->call([&] { left = thread->reactor().operations_in_flight(); });
+  }
   return rate;
 }
 
