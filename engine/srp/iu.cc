@@ -220,11 +220,10 @@ bool write_buffer(base::Writer& writer, const DataSpec& spec) {
   return false;
 }
 
-bool write_immediate(base::Writer& writer, const CommandSpec& spec) {
+bool pad_to_immediate(base::Writer& writer, const CommandSpec& spec) {
   if (spec.data_out.format != BufferFormat::kImmediate) return true;
   if (spec.immediate_offset_bytes < writer.position()) return false;
   writer.zeros(spec.immediate_offset_bytes - writer.position());
-  writer.bytes(spec.data_out.immediate);
   return true;
 }
 
@@ -309,6 +308,14 @@ std::expected<Command, BadCommand> parse_command(base::Bytes message, const Comm
 }
 
 std::size_t build_command(const CommandSpec& spec, base::MutableBytes into) {
+  const std::size_t head = build_command_head(spec, into);
+  if (head == 0 || spec.data_out.format != BufferFormat::kImmediate) return head;
+  base::Writer writer(into.subspan(head));
+  writer.bytes(spec.data_out.immediate);
+  return writer.overflowed() ? 0 : head + writer.position();
+}
+
+std::size_t build_command_head(const CommandSpec& spec, base::MutableBytes into) {
   const std::size_t additional = spec.cdb.size() > kFixedCdbBytes ? spec.cdb.size() - kFixedCdbBytes : 0;
   if (spec.cdb.size() > kMaximumCdbBytes || additional % 4 != 0) return 0;
   if (spec.data_in.format == BufferFormat::kImmediate) return 0;
@@ -326,7 +333,7 @@ std::size_t build_command(const CommandSpec& spec, base::MutableBytes into) {
   writer.write(wire);
   if (additional != 0) writer.bytes(spec.cdb.subspan(kFixedCdbBytes));
   const bool possible =
-      write_buffer(writer, spec.data_out) && write_buffer(writer, spec.data_in) && write_immediate(writer, spec);
+      write_buffer(writer, spec.data_out) && write_buffer(writer, spec.data_in) && pad_to_immediate(writer, spec);
   return possible && !writer.overflowed() ? writer.position() : 0;
 }
 

@@ -128,6 +128,8 @@ struct CommandSpec {
 
 // The length written, or 0 when `into` is too small or the specification impossible.
 std::size_t build_command(const CommandSpec& spec, base::MutableBytes into);
+// The same without the immediate data themselves, which the caller sends from where they are: up to their offset.
+std::size_t build_command_head(const CommandSpec& spec, base::MutableBytes into);
 
 // --- SRP_RSP, r16a 6.9 --------------------------------------------------------------------------------------------
 

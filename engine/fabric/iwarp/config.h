@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "engine/fabric/iwarp/mpa.h"
 #include "engine/fabric/iwarp/socket.h"
@@ -15,6 +16,7 @@ namespace uscst::fabric::iwarp {
 enum class FpduSize { kSegment, kLargeForSoftware, kLarge };
 
 struct Config {
+  std::string source = {};   // address that connect() starts from; empty: the system's choice
   bool require_crc = false;  // false: CRCs only when the peer asks for them
   FpduSize fpdu_size = FpduSize::kSegment;
   std::uint16_t outbound_reads = 16;          // our reads outstanding; the peer's limit counts too (ib_srp: 4)

@@ -19,6 +19,18 @@ base::Result<Socket> open_socket(int family) {
   return socket;
 }
 
+// For connecting, from `source` where one is given.
+base::Result<Socket> open_connector(int family, const std::string& source) {
+  auto socket = open_socket(family);
+  if (!socket || source.empty()) return socket;
+  const auto from = parse_address({source, 0});
+  if (!from) return std::unexpected(from.error());
+  if (::bind(socket->fd(), from->get(), from->length) != 0) {
+    return base::fail(errno, fmt::format("connecting from {}: {}", source, std::strerror(errno)));
+  }
+  return socket;
+}
+
 base::Result<Socket> open_listener(const Address& address, int backlog) {
   const auto parsed = parse_address(address);
   if (!parsed) return std::unexpected(parsed.error());
@@ -73,7 +85,7 @@ void IwarpFabric::connect(io::Executor& executor, const Address& to, base::Bytes
   if (reactor == nullptr) return refuse({EINVAL, "an iWARP endpoint needs a reactor"});
   const auto address = parse_address(to);
   if (!address) return refuse(address.error());
-  auto socket = open_socket(address->family());
+  auto socket = open_connector(address->family(), config_.source);
   if (!socket) return refuse(socket.error());
   auto connecting = std::make_unique<Connecting>(*reactor, std::move(*socket), *address, private_data, config_, events,
                                                  std::move(on_connected), ongoing_);
