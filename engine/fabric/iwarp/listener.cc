@@ -33,9 +33,10 @@ void Handshake::give_up() {
   listener_.reactor().cancel(receive_);
 }
 
+// Logged for debugging only: anyone can open connections, and must not fill the log by it.
 void Handshake::on_timeout() {
-  listener_.log().info("iwarp: {} sent no MPA request within {} ms", peer_address(socket_.fd()).host,
-                       listener_.config().handshake_timeout.count());
+  listener_.log().debug("iwarp: {} sent no MPA request within {} ms", peer_address(socket_.fd()).host,
+                        listener_.config().handshake_timeout.count());
   give_up();
 }
 
@@ -53,13 +54,13 @@ void Handshake::judge() {
     return listener_.reactor().receive(receive_, socket_.fd(), into);
   }
   if (const auto* error = std::get_if<base::Error>(&parsed)) {
-    listener_.log().info("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, error->text);
+    listener_.log().debug("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, error->text);
     return listener_.ended(*this, nullptr);
   }
   const Frame& frame = std::get<Frame>(parsed);
   auto agreed = negotiate(frame, listener_.config().limits());
   if (!agreed) {
-    listener_.log().info("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, agreed.error().text);
+    listener_.log().debug("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, agreed.error().text);
     const auto reply = build_reject(frame, {});
     (void)send_frame(socket_, reply.data(), reply.size());  // a courtesy: the connection ends either way
     return listener_.ended(*this, nullptr);
