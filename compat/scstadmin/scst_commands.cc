@@ -46,7 +46,9 @@ Code Scst::first_failed(std::initializer_list<Check> checks, Code failed) {
 Code Scst::open_device(const std::string& handler, const std::string& device, const Parameters& parameters) {
   // cluster_mode goes last: it forbids what other parameters set.
   Parameters ordered = parameters;
-  std::stable_partition(ordered.begin(), ordered.end(), [](const auto& p) { return p.first != "cluster_mode"; });
+  const auto mode =
+      std::find_if(ordered.begin(), ordered.end(), [](const auto& p) { return p.first == "cluster_mode"; });
+  if (mode != ordered.end()) std::rotate(mode, mode + 1, ordered.end());
   const base::Status sent =
       send(join_path({"handlers", handler, "mgmt"}), fmt::format("add_device {} {}", device, joined(ordered)));
   if (sent) return Code::kOk;
