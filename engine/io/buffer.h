@@ -66,8 +66,8 @@ class Buffer {
 // whole slices in use.
 class BufferPool {
  public:
-  static constexpr std::size_t kSliceBytes = 64 * 1024;
-  static constexpr std::size_t kArenaBytes = 2 * 1024 * 1024;
+  static constexpr std::size_t kSliceBytes = std::size_t{64} * 1024;
+  static constexpr std::size_t kArenaBytes = std::size_t{2} * 1024 * 1024;
 
   explicit BufferPool(BufferBudget& budget) : budget_(budget) {}
   ~BufferPool();

@@ -40,7 +40,7 @@ void Channel::close() {
 
 void Channel::start_on_reactor(fabric::ConnectionRequest& request, const LoginResponse& response) {
   shard_.attach(session_->tasks());
-  auto endpoint = request.accept(*shard_.reactor(), encode(response), *this);
+  auto endpoint = request.accept(shard_.executor(), encode(response), *this);
   if (!endpoint) return disconnected(fabric::DisconnectReason::kTransportError, endpoint.error().text);
   endpoint_ = std::move(*endpoint);
   if (state() == ChannelState::kConnecting) state_ = ChannelState::kLive;

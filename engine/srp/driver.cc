@@ -24,11 +24,16 @@ const Driver::Port& Driver::port_of(const target::Target& target) const {
 
 // --- login (SRP r16a 6.2; the order of checks is SCST's)
 
+// The port that has the address called; else the one that takes all others; else (loopback) the first.
 Driver::Port* Driver::port_for(const fabric::Address& local) {
-  auto named = std::find_if(ports_.begin(), ports_.end(), [&](const Port& p) { return p.info.address == local.host; });
-  if (named != ports_.end()) return &*named;
-  auto any = std::find_if(ports_.begin(), ports_.end(), [](const Port& p) { return p.info.address.empty(); });
-  return any == ports_.end() ? nullptr : &*any;
+  auto has_address = [&](const Port& p) {
+    return std::ranges::find(p.info.addresses, local.host) != p.info.addresses.end();
+  };
+  auto found = std::find_if(ports_.begin(), ports_.end(), has_address);
+  if (found == ports_.end())
+    found = std::find_if(ports_.begin(), ports_.end(), [](const Port& p) { return p.info.addresses.empty(); });
+  if (found == ports_.end()) found = ports_.begin();
+  return found == ports_.end() ? nullptr : &*found;
 }
 
 std::optional<RejectReason> Driver::refusal(const LoginRequest& login, const Port& port) const {
@@ -48,7 +53,7 @@ void Driver::connection_requested(std::unique_ptr<fabric::ConnectionRequest> req
   login.port = port_for(login.request->local());
   if (!parsed || !login.port) {
     log_.warning("login from {}: {}", peer.host,
-                 parsed ? "no target has the address that was called" : "the private data are no SRP_LOGIN_REQ");
+                 parsed ? "there is no target" : "the private data are no SRP_LOGIN_REQ");
     return login.request->reject({});
   }
   login.login = *parsed;

@@ -24,7 +24,8 @@ struct PortInfo {
   std::string gid;         // eight groups of four hex digits: dgid of login_info
   std::string device;      // RDMA device, or the interface that stands for it
   std::string link_layer;  // InfiniBand, Ethernet, Unknown
-  std::string address;     // local IP address whose connections are this port's; empty: all that no other port takes
+  std::vector<std::string>
+      addresses;  // local IP addresses whose connections are this port's; none: all that no other takes
 };
 
 class Driver final : public target::Driver {

@@ -98,6 +98,9 @@ Command::Step Command::parsed() {
   if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb, go<kParsed, kSendStatus>());
   if (auto sense = scsi::check_direction(decoded_, request.direction))
     return refuse(*sense, go<kParsed, kSendStatus>());
+  // What the decoder knows only to tell a wrong data direction first.
+  if (decoded_.operation() == scsi::Operation::kRefused)
+    return refuse(scsi::kInvalidOpcode, go<kParsed, kSendStatus>());
   return go<kParsed, kWaitBuffer>();
 }
 

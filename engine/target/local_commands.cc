@@ -44,9 +44,8 @@ void request_sense(Command& command) {
 
 // SPC-2 5.5: for the nexus, extents and third parties ignored.
 void reserve(Command& command) {
-  constexpr std::uint8_t kReserve10 = 0x56, kThirdParty = 0x10;
-  if (command.cdb()[0] == kReserve10 && (command.cdb()[1] & kThirdParty)) {
-    command.complete(scsi::kInvalidFieldInCdb.at_cdb(2, 4));
+  if (auto sense = scsi::check_reserve(command.decoded())) {
+    command.complete(*sense);
   } else if (command.device().reserve(command.nexus_lun()->nexus_id())) {
     command.complete();
   } else {

@@ -1,0 +1,136 @@
+#include "engine/daemon/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "engine/base/numbers.h"
+
+namespace uscst::daemon {
+namespace {
+
+base::Status apply_scst_option(Options& options, std::string_view name, std::string_view value) {
+  auto number = base::parse_unsigned(value);
+  if (name == "scst_max_cmd_mem") {
+    if (!number || *number == 0)
+      return base::fail(EINVAL, fmt::format("scst option {}={}: megabytes are needed", name, value));
+    options.maximum_command_memory_mb = *number;
+  } else if (name == "scst_threads") {
+    if (!number || *number == 0 || *number > 1024) {
+      return base::fail(EINVAL, fmt::format("scst option {}={}: a number from 1 to 1024 is needed", name, value));
+    }
+    options.threads = static_cast<int>(*number);
+  } else {
+    options.notes.push_back(fmt::format("option '{}' of module scst has no effect here", name));
+  }
+  return {};
+}
+
+base::Result<NamedTarget> parse_target(const std::string& text) {
+  std::size_t equals = text.find('=');
+  NamedTarget target{text.substr(0, equals), ""};
+  if (target.name.empty()) return base::fail(EINVAL, fmt::format("--target {}: NAME[=ADDRESS] is needed", text));
+  if (equals == std::string::npos) return target;
+  auto address = parse_address_and_port(text.substr(equals + 1), 0);
+  if (!address) return std::unexpected(address.error());
+  target.address = address->host;
+  return target;
+}
+
+}  // namespace
+
+base::Result<fabric::Address> parse_address_and_port(std::string_view text, std::uint16_t default_port) {
+  std::string_view host = text, port;
+  if (text.starts_with('[')) {
+    std::size_t end = text.find(']');
+    if (end == std::string_view::npos) return base::fail(EINVAL, fmt::format("address '{}': ']' is missing", text));
+    host = text.substr(1, end - 1);
+    if (std::string_view rest = text.substr(end + 1); rest.starts_with(':')) port = rest.substr(1);
+  } else if (std::size_t colon = text.find(':'); colon != std::string_view::npos && colon == text.rfind(':')) {
+    host = text.substr(0, colon);
+    port = text.substr(colon + 1);
+  }
+  fabric::Address address{std::string(host), default_port};
+  if (!port.empty()) {
+    auto number = base::parse_unsigned(port, 10);
+    if (!number || *number > 65535) return base::fail(EINVAL, fmt::format("address '{}': '{}' is no port", text, port));
+    address.port = static_cast<std::uint16_t>(*number);
+  }
+  if (address.host.empty()) return base::fail(EINVAL, fmt::format("'{}': an address is needed", text));
+  return address;
+}
+
+base::Status apply_module_options(Options& options, std::string_view line) {
+  auto next_word = [&line]() {
+    std::size_t start = std::min(line.find_first_not_of(" \t"), line.size());
+    std::size_t end = std::min(line.find_first_of(" \t", start), line.size());
+    std::string_view word = line.substr(start, end - start);
+    line.remove_prefix(end);
+    return word;
+  };
+  std::string module(next_word());
+  std::replace(module.begin(), module.end(), '-', '_');  // modprobe takes both
+  for (std::string_view word = next_word(); !word.empty(); word = next_word()) {
+    std::size_t equals = word.find('=');
+    std::string_view name = word.substr(0, equals);
+    std::string_view value = equals == std::string_view::npos ? "1" : word.substr(equals + 1);
+    base::Status status;
+    if (module == "ib_srpt") status = options.srpt.set(name, value);
+    if (module == "scst") status = apply_scst_option(options, name, value);
+    if (!status) return status;
+  }
+  return {};
+}
+
+base::Result<Options> parse_options(int argc, char** argv, const std::string& modprobe_directory) {
+  Options options;
+  for (const std::string& line : read_modprobe_directory(modprobe_directory)) {
+    if (auto status = apply_module_options(options, line); !status) return std::unexpected(status.error());
+  }
+  std::vector<std::string> listen, targets, module_options;
+  CLI::App app{"uscstd: a SCSI target in user space that is, from the outside, SCST", "uscstd"};
+  app.add_option("--sysfs", options.sysfs_directory, "directory where the tree appears")->capture_default_str();
+  app.add_option("--state", options.state_directory, "directory of pr/, vdev_mode_pages/ and generated names")
+      ->capture_default_str();
+  app.add_option("--fabric", options.fabric, "what carries SRP: iwarp, verbs or auto")
+      ->check(CLI::IsMember({"iwarp", "verbs", "auto"}));
+  app.add_option("--listen", listen,
+                 "ADDRESS[:PORT] to listen on (repeatable; default: rdma_cm_port on all addresses)");
+  app.add_option("--target", targets, "NAME[=ADDRESS] of a target to carry over from an scst.conf (repeatable)");
+  app.add_option("--module-option", module_options, "'MODULE NAME=VALUE ...' as in modprobe.d (repeatable)");
+  app.add_option("--pid-file", options.pid_file, "file with the process id; locked while the service runs")
+      ->capture_default_str();
+  app.add_option("--ready-fd", options.ready_fd, "descriptor that gets a line once the tree answers");
+  app.add_option("--reactors", options.reactors, "threads that carry channels (default: one a processor)");
+  app.add_option("--io", options.io, "auto, io_uring or epoll")->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
+  app.add_flag("--crc", options.require_crc, "ask for CRCs on iWARP connections even where the initiator does not");
+  app.add_flag("--foreground", options.foreground, "stay in the foreground, log to standard error");
+  app.add_flag("--debug", options.debug, "log debug lines too");
+  app.add_flag("--show-parameters", options.show_parameters, "print the options of ib_srpt in force and end");
+  app.add_flag("--version", options.show_version, "print the version and end");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return base::fail(0, app.help());
+  } catch (const CLI::ParseError& error) {
+    return base::fail(EINVAL, error.what());
+  }
+  for (const std::string& line : module_options) {
+    if (auto status = apply_module_options(options, line); !status) return std::unexpected(status.error());
+  }
+  for (const std::string& text : listen) {
+    auto address = parse_address_and_port(text, options.srpt.rdma_cm_port);
+    if (!address) return std::unexpected(address.error());
+    if (address->port == 0)
+      return base::fail(EINVAL, fmt::format("--listen {}: a port is needed, here or as rdma_cm_port", text));
+    options.listen.push_back(*address);
+  }
+  for (const std::string& text : targets) {
+    auto target = parse_target(text);
+    if (!target) return std::unexpected(target.error());
+    options.targets.push_back(*target);
+  }
+  return options;
+}
+
+}  // namespace uscst::daemon

@@ -1,0 +1,172 @@
+#include "engine/daemon/service.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/sysinfo.h>
+
+#include <filesystem>
+#include <future>
+
+#include "engine/daemon/ports.h"
+
+namespace uscst::daemon {
+namespace {
+
+constexpr unsigned long kDefaultTraceLevel = 0x2508;  // out_of_mem | pid | special | mgmt
+constexpr auto kChannelsEndLimit = std::chrono::seconds(10);
+
+unsigned usable_processors() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
+}
+
+// scst_max_cmd_mem: a quarter of the machine's memory where nothing else is said.
+std::uint64_t command_memory_bytes(const Options& options) {
+  if (options.maximum_command_memory_mb) return *options.maximum_command_memory_mb << 20;
+  struct sysinfo info{};
+  sysinfo(&info);
+  return static_cast<std::uint64_t>(info.totalram) * info.mem_unit / 4;
+}
+
+io::ReactorKind reactor_kind(const Options& options) {
+  if (options.io == "io_uring") return io::ReactorKind::kUring;
+  return options.io == "epoll" ? io::ReactorKind::kEpoll : io::ReactorKind::kAutomatic;
+}
+
+base::Status make_state_directories(const std::string& state) {
+  for (const char* name : {"/pr", "/vdev_mode_pages"}) {
+    std::error_code error;
+    std::filesystem::create_directories(state + name, error);
+    if (error) return base::fail(error.value(), fmt::format("{}{}: {}", state, name, error.message()));
+  }
+  return {};
+}
+
+}  // namespace
+
+Service::Service(const Options& options, base::Log& log)
+    : options_(options), log_(log), budget_(command_memory_bytes(options)), vdisk_trace_level_(kDefaultTraceLevel) {}
+
+// Threads first, so that nothing runs while its parts go; the control thread last, since the others post to it.
+Service::~Service() {
+  for (Worker& worker : workers_) worker.thread.reset();
+  control_thread_.reset();
+}
+
+base::Status Service::build() {
+  if (auto made = make_state_directories(options_.state_directory); !made) return made;
+  if (auto made = build_reactors(); !made) return made;
+  return build_engine();
+}
+
+base::Status Service::build_reactors() {
+  auto control = io::make_reactor(reactor_kind(options_), pool_, log_);
+  if (!control) return std::unexpected(control.error());
+  control_ = std::move(*control);
+  shards_ = std::make_unique<target::ShardGroup>(*control_);
+  const unsigned count = options_.reactors > 0 ? options_.reactors : usable_processors();
+  for (unsigned i = 0; i < count; ++i) {
+    auto reactor = io::make_reactor(reactor_kind(options_), pool_, log_);
+    if (!reactor) return std::unexpected(reactor.error());
+    Worker& worker = workers_.emplace_back();
+    worker.reactor = std::move(*reactor);
+    worker.shard = std::make_unique<target::Shard>(*shards_, *worker.reactor, worker.reactor.get(), budget_);
+    shards_->shards.push_back(worker.shard.get());
+  }
+  return {};
+}
+
+base::Status Service::build_engine() {
+  registry_ = std::make_unique<target::Registry>(*shards_, log_);
+  registry_->settings.default_threads = static_cast<int>(usable_processors());
+  registry_->settings.threads = options_.threads.value_or(registry_->settings.default_threads);
+  queue_ = std::make_unique<control::ManagementQueue>(*control_);
+
+  // A backing file below our own mount would be read by the thread that serves it.
+  auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
+  vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
+  using enum handlers::VdiskKind;
+  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio}) {
+    vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
+    vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
+    registry_->add_handler(*vdisk_handlers_.back());
+  }
+
+  auto interfaces = fabric::iwarp::interfaces();
+  if (!interfaces) return std::unexpected(interfaces.error());
+  auto ports = decide_ports(options_, *interfaces, log_);
+  if (!ports) return std::unexpected(ports.error());
+  srpt_ = std::make_unique<srp::Driver>(*registry_, log_, options_.srpt, ports->service_guid);
+  for (srp::PortInfo& port : ports->ports) srpt_->add_port(std::move(port));
+  registry_->add_driver(*srpt_);
+
+  fabric::iwarp::Config config;
+  config.require_crc = options_.require_crc;
+  config.maximum_message_bytes = std::max<std::size_t>(config.maximum_message_bytes, options_.srpt.srp_max_req_size);
+  fabric_ = std::make_unique<fabric::iwarp::IwarpFabric>(*control_, config, log_);
+  tree_ = std::make_unique<sysfsfs::TreeFilesystem>(*control_, *registry_, *queue_, log_);
+
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i].thread = std::make_unique<io::ReactorThread>(
+        *workers_[i].reactor, io::ReactorThread::Options{.name = fmt::format("reactor{}", i), .cpu = std::nullopt});
+  }
+  control_thread_ = std::make_unique<io::ReactorThread>(
+      *control_, io::ReactorThread::Options{.name = "control", .cpu = std::nullopt});
+  return {};
+}
+
+base::Status Service::serve_tree(int fuse_fd) {
+  base::Status status;
+  control_thread_->call([&] { status = tree_->attach(fuse_fd); });
+  return status;
+}
+
+base::Status Service::listen_on(const fabric::Address& address, bool required) {
+  base::Status status;
+  control_thread_->call([&] {
+    auto listener = fabric_->listen(address, [this](std::unique_ptr<fabric::ConnectionRequest> request) {
+      srpt_->connection_requested(std::move(request));
+    });
+    if (listener) {
+      log_.info("listening on {} port {}", (*listener)->address().host, (*listener)->address().port);
+      listeners_.push_back(std::move(*listener));
+    } else if (required) {
+      status = base::fail(listener.error().code, fmt::format("cannot listen on {} port {}: {}", address.host,
+                                                             address.port, listener.error().text));
+    } else {
+      log_.info("not listening on {} port {}: {}", address.host, address.port, listener.error().text);
+    }
+  });
+  return status;
+}
+
+base::Status Service::listen() {
+  if (options_.fabric == "verbs") return base::fail(EOPNOTSUPP, "--fabric verbs is not built in yet; use iwarp");
+  const std::uint16_t port = options_.srpt.rdma_cm_port;
+  if (options_.listen.empty() && port == 0) {
+    log_.warning("listening on nothing: set `options ib_srpt rdma_cm_port=5000` in /etc/modprobe.d or use --listen");
+  } else if (options_.listen.empty()) {
+    if (auto status = listen_on({"0.0.0.0", port}, true); !status) return status;
+    if (auto status = listen_on({"::", port}, false); !status) return status;  // IPv6 may be switched off
+  }
+  for (const fabric::Address& address : options_.listen) {
+    if (auto status = listen_on(address, true); !status) return status;
+  }
+  return {};
+}
+
+void Service::stop() {
+  if (!control_thread_) return;
+  auto ended = std::make_shared<std::promise<void>>();
+  auto all_ended = ended->get_future();
+  control_thread_->call([&] {
+    listeners_.clear();
+    srpt_->stop([ended] { ended->set_value(); });
+  });
+  if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
+    log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());
+  }
+  control_thread_->call([&] { tree_->detach(); });
+}
+
+}  // namespace uscst::daemon

@@ -1,0 +1,68 @@
+// Everything that runs: builds the engine's parts, hands them to one another, starts and stops them in order. Owned by
+// main(), whose thread starts and stops it; nothing here is global.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/base/log.h"
+#include "engine/base/result.h"
+#include "engine/control/management_queue.h"
+#include "engine/daemon/options.h"
+#include "engine/fabric/iwarp/fabric.h"
+#include "engine/io/blocking_pool.h"
+#include "engine/io/buffer.h"
+#include "engine/io/reactor_thread.h"
+#include "engine/srp/driver.h"
+#include "engine/target/registry.h"
+#include "handlers/vdisk/handler.h"
+#include "sysfsfs/tree_filesystem.h"
+
+namespace uscst::daemon {
+
+class Service {
+ public:
+  // The options outlive the service.
+  Service(const Options& options, base::Log& log);
+  ~Service();
+
+  // Makes the engine; nothing is reachable from outside yet. Errors: what the machine does not let us have.
+  base::Status build();
+  // Serves the tree on `fuse_fd` (the mount is main's).
+  base::Status serve_tree(int fuse_fd);
+  // Lets initiators in.
+  base::Status listen();
+  // Closes the channels, stops listening, stops serving the tree. The threads go on until destruction.
+  void stop();
+
+ private:
+  struct Worker {
+    std::unique_ptr<io::Reactor> reactor;
+    std::unique_ptr<target::Shard> shard;
+    std::unique_ptr<io::ReactorThread> thread;
+  };
+
+  base::Status build_reactors();
+  base::Status build_engine();
+  base::Status listen_on(const fabric::Address& address, bool required);
+
+  const Options& options_;
+  base::Log& log_;
+  io::BlockingPool pool_;
+  io::BufferBudget budget_;
+  std::unique_ptr<io::Reactor> control_;
+  std::unique_ptr<target::ShardGroup> shards_;
+  std::vector<Worker> workers_;
+  std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<control::ManagementQueue> queue_;
+  std::unique_ptr<handlers::VdiskEnvironment> vdisk_environment_;
+  std::vector<std::unique_ptr<handlers::VdiskHandler>> vdisk_handlers_;
+  unsigned long vdisk_trace_level_;
+  std::unique_ptr<srp::Driver> srpt_;
+  std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
+  std::vector<std::unique_ptr<fabric::Listener>> listeners_;
+  std::unique_ptr<sysfsfs::TreeFilesystem> tree_;
+  std::unique_ptr<io::ReactorThread> control_thread_;  // runs last, ends first
+};
+
+}  // namespace uscst::daemon

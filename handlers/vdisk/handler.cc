@@ -1,0 +1,109 @@
+#include "handlers/vdisk/handler.h"
+
+#include <sys/stat.h>
+
+#include "engine/scsi/identifiers.h"
+#include "handlers/vdisk/saved_pages.h"
+
+namespace uscst::handlers {
+namespace {
+
+constexpr int kFileThreads = 8;
+
+bool is_directory(const std::string& path) {
+  struct stat status{};
+  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+base::Status check_serial(const target::Registry& registry, const std::string& name) {
+  const std::string serial = scsi::generate_ids(name, registry.settings.setup_id).serial_number;
+  for (const auto& [other, device] : registry.devices()) {
+    const auto* disk = dynamic_cast<const SbcDisk*>(&device->unit());
+    if (disk && disk->identity().serial_number == serial)
+      return base::fail(EEXIST,
+                        fmt::format("{}: the generated serial number {} is that of device {}", name, serial, other));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct VdiskHandler::Prepared {
+  OpenedStore opened;
+  scsi::ModePages pages;
+  bool saving_possible = false;
+};
+
+VdiskHandler::VdiskHandler(VdiskKind kind, VdiskEnvironment& environment) : kind_(kind), environment_(environment) {}
+
+std::string_view VdiskHandler::name() const {
+  switch (kind_) {
+    case VdiskKind::kFile: return "vdisk_fileio";
+    case VdiskKind::kBlock: return "vdisk_blockio";
+    case VdiskKind::kNull: return "vdisk_nullio";
+  }
+  return {};
+}
+
+int VdiskHandler::default_threads_num() const { return kind_ == VdiskKind::kFile ? kFileThreads : 1; }
+
+// On the blocking pool.
+base::Result<VdiskHandler::Prepared> VdiskHandler::prepare(const std::string& name, const VdiskConfig& config,
+                                                           const VdiskEnvironment& environment) {
+  if (const std::string directory = environment.state_directory + "/pr"; !is_directory(directory))
+    return base::fail(ENOENT, fmt::format("{}: directory {} does not exist", name, directory));
+  Prepared prepared;
+  if (config.kind != VdiskKind::kNull && config.active) {
+    auto opened = open_store(config, environment.forbidden);
+    if (!opened) return std::unexpected(opened.error());
+    prepared.opened = std::move(*opened);
+  }
+  const std::string pages_directory = environment.state_directory + "/vdev_mode_pages";
+  prepared.saving_possible = is_directory(pages_directory);
+  scsi::ModePages defaults = default_mode_pages(config);
+  prepared.pages = prepared.saving_possible ? load_mode_pages(pages_directory, name, defaults) : defaults;
+  return prepared;
+}
+
+void VdiskHandler::create(target::Registry& registry, const std::string& device_name,
+                          const target::Parameters& parameters, target::DeviceMade made) {
+  auto config = parse_parameters(kind_, device_name, parameters);
+  if (!config) return made(std::unexpected(config.error()));
+  if (auto serial = check_serial(registry, device_name); !serial) return made(std::unexpected(serial.error()));
+  auto finish = [this, &registry, device_name, config = *config,
+                 made = std::move(made)](base::Result<Prepared> prepared) mutable {
+    if (!prepared) return made(std::unexpected(prepared.error()));
+    made(make(registry, device_name, std::move(config), std::move(*prepared)));
+  };
+  run_blocking(
+      environment_,
+      [name = device_name, config = *config, &environment = environment_] {
+        return prepare(name, config, environment);
+      },
+      std::move(finish));
+}
+
+base::Result<std::shared_ptr<target::Device>> VdiskHandler::make(target::Registry& registry, const std::string& name,
+                                                                 VdiskConfig config, Prepared prepared) {
+  // Another disk may have been made while the file was opened.
+  if (auto serial = check_serial(registry, name); !serial) return std::unexpected(serial.error());
+  auto disk = std::make_unique<SbcDisk>(environment_, registry, name, config, vdisk_attributes(kind_));
+  if (kind_ != VdiskKind::kNull && config.active) {
+    disk->install(std::move(prepared.opened));
+    if (config.thin_provisioned.value_or(false) && !disk->thin_provisioned())
+      environment_.log.warning("device {}: thin_provisioned is switched off: {} cannot unmap", name, config.filename);
+  }
+  disk->set_mode_pages(prepared.pages, prepared.pages, prepared.saving_possible);
+  auto device = std::make_shared<target::Device>(name, this, std::move(disk));
+  device->threads_num = default_threads_num();
+  if (config.numa_node_id) device->numa_node_id = *config.numa_node_id;
+  mark_written(*device, config);
+  return device;
+}
+
+void VdiskHandler::mark_written(target::Device& device, const VdiskConfig& config) const {
+  if (config.thin_provisioned) device.written.insert("thin_provisioned");
+  if (!config.t10_device_id.empty()) device.written.insert("t10_dev_id");
+}
+
+}  // namespace uscst::handlers

@@ -1,0 +1,242 @@
+#include <fmt/format.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "engine/base/numbers.h"
+#include "handlers/vdisk/config.h"
+
+namespace uscst::handlers {
+namespace {
+
+using base::fail;
+using base::Status;
+
+constexpr std::array kFileNames =
+    std::to_array<std::string_view>({"active",           "async",        "bind_alua_state", "blocksize",
+                                     "cluster_mode",     "dif_filename", "dif_mode",        "dif_static_app_tag",
+                                     "dif_type",         "filename",     "numa_node_id",    "nv_cache",
+                                     "o_direct",         "read_only",    "removable",       "rotational",
+                                     "thin_provisioned", "tst",          "t10_dev_id",      "write_through"});
+constexpr std::array kBlockNames = std::to_array<std::string_view>(
+    {"active", "bind_alua_state", "blocksize", "cluster_mode", "dif_filename", "dif_mode", "dif_static_app_tag",
+     "dif_type", "filename", "numa_node_id", "nv_cache", "read_only", "removable", "rotational", "thin_provisioned",
+     "tst", "t10_dev_id", "write_through"});
+constexpr std::array kNullNames = std::to_array<std::string_view>(
+    {"blocksize", "cluster_mode", "dif_mode", "dif_static_app_tag", "dif_type", "dummy", "numa_node_id", "read_only",
+     "removable", "rotational", "size", "size_mb", "tst", "t10_dev_id"});
+// vdisk_fileio takes what the parser knows, not only what it names; the file decides over the first three.
+constexpr std::array kFileSilentNames = std::to_array<std::string_view>({"size", "size_mb", "dummy", "lb_per_pb_exp"});
+
+// What is gathered beside the configuration, to be judged when all parameters are known.
+struct Gathered {
+  VdiskConfig config;
+  bool cluster_mode = false;
+  bool dif_mode_given = false, dif_device_check = false;
+  std::uint64_t dif_type = 0;
+  std::string dif_filename;
+  std::string device;  // for texts
+};
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::any_of(names, [&](std::string_view known) { return same_name(known, name); });
+}
+
+Status set_block_size(Gathered& into, std::uint64_t value) {
+  if (value == 0) value = kMinimumBlockSize;
+  if (value < kMinimumBlockSize || value > kMaximumBlockSize)
+    return fail(EINVAL, fmt::format("{}: blocksize {} is not between {} and {}", into.device, value, kMinimumBlockSize,
+                                    kMaximumBlockSize));
+  into.config.block_shift = static_cast<std::uint8_t>(std::bit_width(value) - 1);
+  return {};
+}
+
+Status set_size_mb(Gathered& into, std::uint64_t value) {
+  if (value > std::numeric_limits<std::int64_t>::max() >> 20)
+    return fail(EINVAL, fmt::format("{}: size_mb {} is too large", into.device, value));
+  into.config.size_bytes = value << 20;
+  return {};
+}
+
+Status set_size(Gathered& into, std::uint64_t value) {
+  if (value > std::numeric_limits<std::int64_t>::max())
+    return fail(EINVAL, fmt::format("{}: size {} is too large", into.device, value));
+  into.config.size_bytes = value;
+  return {};
+}
+
+Status set_at_most_one(Gathered& into, std::string_view name, std::uint64_t value, std::uint64_t& field) {
+  if (value > 1) return fail(EINVAL, fmt::format("{}: {} is 0 or 1, not {}", into.device, name, value));
+  field = value;
+  return {};
+}
+
+Status set_dif_mode(Gathered& into, std::string_view words) {
+  into.dif_mode_given = true;
+  while (true) {
+    const std::size_t bar = words.find('|');
+    const std::string_view word = words.substr(0, bar);
+    if (word == "dev_check") {
+      into.dif_device_check = true;
+    } else if (word != "tgt" && word != "scst" && word != "dev_store") {
+      return fail(EINVAL, fmt::format("{}: '{}' is no DIF mode: tgt, scst, dev_check, dev_store", into.device, word));
+    }
+    if (bar == std::string_view::npos) return {};
+    words.remove_prefix(bar + 1);
+  }
+}
+
+Status set_path(Gathered& into, std::string_view name, const std::string& value, std::string& field) {
+  if (!field.empty()) return fail(EINVAL, fmt::format("{}: {} is given twice", into.device, name));
+  if (value[0] != '/') return fail(EINVAL, fmt::format("{}: {} {} is not absolute", into.device, name, value));
+  field = value;
+  return {};
+}
+
+Status set_t10_device_id(Gathered& into, const std::string& value) {
+  if (value.size() > kMaximumT10DeviceIdLength)
+    return fail(EINVAL, fmt::format("{}: t10_dev_id {} has more than {} characters", into.device, value,
+                                    kMaximumT10DeviceIdLength));
+  into.config.t10_device_id = value;
+  return {};
+}
+
+Status set_numa_node(Gathered& into, const std::string& value) {
+  auto number = base::parse_signed(value);
+  if (!number) return std::unexpected(number.error());
+  if (*number < -1 || *number > std::numeric_limits<int>::max())
+    return fail(EINVAL, fmt::format("{}: numa_node_id {} is below -1", into.device, value));
+  into.config.numa_node_id = static_cast<int>(*number);
+  return {};
+}
+
+// Flags are one-bit fields in SCST: only the lowest bit of the number counts.
+bool* flag(VdiskConfig& config, std::string_view name) {
+  static constexpr struct {
+    std::string_view name;
+    bool VdiskConfig::* field;
+  } kFlags[] = {
+      {"active", &VdiskConfig::active},         {"bind_alua_state", &VdiskConfig::bind_alua_state},
+      {"nv_cache", &VdiskConfig::nv_cache},     {"o_direct", &VdiskConfig::o_direct},
+      {"read_only", &VdiskConfig::read_only},   {"removable", &VdiskConfig::removable},
+      {"rotational", &VdiskConfig::rotational}, {"write_through", &VdiskConfig::write_through},
+  };
+  for (const auto& row : kFlags) {
+    if (same_name(row.name, name)) return &(config.*row.field);
+  }
+  return nullptr;
+}
+
+Status set_number(Gathered& into, std::string_view name, std::uint64_t value) {
+  VdiskConfig& config = into.config;
+  std::uint64_t bit = 0;
+  if (bool* field = flag(config, name)) {
+    *field = (value & 1) != 0;
+  } else if (same_name(name, "async")) {
+    config.async = value != 0;
+  } else if (same_name(name, "thin_provisioned")) {
+    config.thin_provisioned = (value & 1) != 0;
+  } else if (same_name(name, "cluster_mode")) {
+    into.cluster_mode = (value & 1) != 0;
+  } else if (same_name(name, "blocksize")) {
+    return set_block_size(into, value);
+  } else if (same_name(name, "size")) {
+    return set_size(into, value);
+  } else if (same_name(name, "size_mb")) {
+    return set_size_mb(into, value);
+  } else if (same_name(name, "dif_type")) {
+    into.dif_type = value;
+  } else if (same_name(name, "dummy")) {
+    auto done = set_at_most_one(into, name, value, bit);
+    config.dummy = bit != 0;
+    return done;
+  } else if (same_name(name, "tst")) {
+    if (auto done = set_at_most_one(into, name, value, bit); !done) return done;
+    config.tst = static_cast<std::uint8_t>(bit);
+  }
+  return {};  // dif_static_app_tag, lb_per_pb_exp: any number
+}
+
+Status set_parameter(Gathered& into, std::string_view name, const std::string& value) {
+  if (value.empty()) return fail(EINVAL, fmt::format("{}: parameter {} has no value", into.device, name));
+  if (same_name(name, "filename")) return set_path(into, name, value, into.config.filename);
+  if (same_name(name, "dif_filename")) return set_path(into, name, value, into.dif_filename);
+  if (same_name(name, "dif_mode")) return set_dif_mode(into, value);
+  if (same_name(name, "t10_dev_id")) return set_t10_device_id(into, value);
+  if (same_name(name, "numa_node_id")) return set_numa_node(into, value);
+  auto number = base::parse_unsigned(value);
+  if (!number) return fail(number.error().code, fmt::format("{}: {}: {}", into.device, name, number.error().text));
+  return set_number(into, name, *number);
+}
+
+// T10-PI: what is wrong, and what is right but not carried out.
+Status check_dif(const Gathered& gathered) {
+  if (gathered.dif_type > 3)
+    return fail(EINVAL, fmt::format("{}: dif_type is 0 to 3, not {}", gathered.device, gathered.dif_type));
+  if (gathered.dif_type == 0) {
+    if (gathered.dif_mode_given || !gathered.dif_filename.empty())
+      return fail(EINVAL, fmt::format("{}: dif_mode and dif_filename need dif_type 1, 2 or 3", gathered.device));
+    return {};
+  }
+  if (!gathered.dif_mode_given) return fail(EINVAL, fmt::format("{}: dif_type needs dif_mode", gathered.device));
+  if (gathered.dif_device_check && gathered.config.kind != VdiskKind::kBlock)
+    return fail(EINVAL, fmt::format("{}: dif_mode dev_check is for vdisk_blockio", gathered.device));
+  return fail(EOPNOTSUPP, fmt::format("{}: protection information (dif_type {}) is not supported yet; use dif_type=0",
+                                      gathered.device, gathered.dif_type));
+}
+
+Status check_together(const Gathered& gathered) {
+  const VdiskConfig& config = gathered.config;
+  const std::string& device = gathered.device;
+  if (config.kind != VdiskKind::kNull && config.filename.empty())
+    return fail(EINVAL, fmt::format("{}: parameter filename is required", device));
+  if (config.kind == VdiskKind::kFile && config.read_only && (config.write_through || config.nv_cache))
+    return fail(EINVAL, fmt::format("{}: read_only goes with neither write_through nor nv_cache", device));
+  if (config.o_direct && !config.async) return fail(EINVAL, fmt::format("{}: o_direct needs async", device));
+  if (config.kind == VdiskKind::kBlock && config.block_size() > kMaximumDeviceBlockSize)
+    return fail(EINVAL,
+                fmt::format("{}: blocksize {} is above {}", device, config.block_size(), kMaximumDeviceBlockSize));
+  if (config.kind == VdiskKind::kNull && config.size_bytes % config.block_size() != 0)
+    return fail(EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device, config.size_bytes,
+                                    config.block_size()));
+  if (auto dif = check_dif(gathered); !dif) return dif;
+  if (gathered.cluster_mode)
+    return fail(EOPNOTSUPP, fmt::format("{}: cluster_mode is not supported: there is no lock manager", device));
+  return {};
+}
+
+}  // namespace
+
+std::span<const std::string_view> parameter_names(VdiskKind kind) {
+  switch (kind) {
+    case VdiskKind::kFile: return kFileNames;
+    case VdiskKind::kBlock: return kBlockNames;
+    case VdiskKind::kNull: return kNullNames;
+  }
+  return {};
+}
+
+base::Result<VdiskConfig> parse_parameters(VdiskKind kind, const std::string& device_name,
+                                           const target::Parameters& parameters) {
+  Gathered gathered;
+  gathered.device = device_name;
+  gathered.config.kind = kind;
+  gathered.config.bind_alua_state = kind == VdiskKind::kBlock;
+  for (const auto& [name, value] : parameters) {
+    const bool known =
+        contains(parameter_names(kind), name) || (kind == VdiskKind::kFile && contains(kFileSilentNames, name));
+    if (!known) return fail(EINVAL, fmt::format("{}: unknown parameter {}", device_name, name));
+    if (auto done = set_parameter(gathered, name, value); !done) return std::unexpected(done.error());
+  }
+  if (auto done = check_together(gathered); !done) return std::unexpected(done.error());
+  if (kind != VdiskKind::kNull) gathered.config.dummy = false;
+  return gathered.config;
+}
+
+}  // namespace uscst::handlers

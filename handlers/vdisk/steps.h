@@ -1,0 +1,65 @@
+// A command carried out in steps, each a request at the backing store. Lives in the command's scratch memory, on its
+// reactor.
+#pragma once
+
+#include "handlers/vdisk/sbc_disk.h"
+
+namespace uscst::handlers {
+
+// Ends a command whose request failed. `medium` tells what was tried: a read or a write error.
+void complete_failed(target::Command& command, std::int64_t error, const scsi::Sense& medium);
+
+inline StoreContext context_of(const target::Command& command) {
+  return {command.shard().executor(), command.shard().reactor()};
+}
+
+class DiskSteps {
+ public:
+  // Goes on: called to begin, and by the end of each request. Stores may complete within the call, so that the loop is
+  // here and not in the stack.
+  void run();
+
+ protected:
+  DiskSteps(SbcDisk& disk, target::Command& command) : disk_(disk), command_(command) {}
+  ~DiskSteps() = default;
+
+  // Looks at result_, makes the next request and gives true, or ends the command, which destroys this, and gives false.
+  virtual bool next() = 0;
+
+  bool end() { return command_.complete(), false; }
+  bool end(std::size_t data_in_length_bytes) { return command_.complete(data_in_length_bytes), false; }
+  bool refuse(const scsi::Sense& sense) { return command_.complete(sense), false; }
+  bool refuse(scsi::Status status) { return command_.complete(status), false; }
+  bool failed(const scsi::Sense& medium) { return complete_failed(command_, result_, medium), false; }
+
+  BackingStore& store() const { return *disk_.store(); }
+  StoreContext context() const { return context_of(command_); }
+  // Write-through, or FUA where the cache is volatile.
+  io::Durability durability() const;
+  std::uint64_t start_bytes() const { return command_.decoded().lba << disk_.config().block_shift; }
+  std::uint64_t length_bytes() const { return command_.decoded().blocks << disk_.config().block_shift; }
+
+  SbcDisk& disk_;
+  target::Command& command_;
+  StoreRequest request_{io::Call<std::int64_t>::to<&DiskSteps::ended>(this)};
+  std::int64_t result_ = 0;
+
+ private:
+  void ended(std::int64_t result) {
+    result_ = result;
+    run();
+  }
+  bool running_ = false, again_ = false;
+};
+
+// One function a family of commands; each ends the command, now or later. The range has been checked.
+void execute_read(SbcDisk& disk, target::Command& command);
+void execute_write(SbcDisk& disk, target::Command& command);
+void execute_verify(SbcDisk& disk, target::Command& command);
+void execute_write_and_verify(SbcDisk& disk, target::Command& command);
+void execute_synchronize(SbcDisk& disk, target::Command& command);  // START STOP UNIT as well
+void execute_unmap(SbcDisk& disk, target::Command& command);
+void execute_write_same(SbcDisk& disk, target::Command& command);
+void execute_mode_select(SbcDisk& disk, target::Command& command);
+
+}  // namespace uscst::handlers

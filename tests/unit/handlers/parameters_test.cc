@@ -1,0 +1,113 @@
+// add_device's parameters, as recorded: what is taken, what it becomes, what is refused with which errno.
+#include <gtest/gtest.h>
+
+#include "handlers/vdisk/config.h"
+
+namespace uscst::handlers {
+namespace {
+
+int code(VdiskKind kind, const target::Parameters& parameters) {
+  auto config = parse_parameters(kind, "d", parameters);
+  return config ? 0 : config.error().code;
+}
+
+target::Parameters with_file(std::string name, std::string value) {
+  return {{"filename", "/a.img"}, {std::move(name), std::move(value)}};
+}
+
+TEST(Parameters, NullDisk) {
+  struct Case {
+    const char *name, *value;
+    int code;
+  };
+  const Case cases[] = {
+      {"size_mb", "1", 0},
+      {"size_mb", "0", 0},
+      {"size_mb", "-1", EINVAL},
+      {"size_mb", "0x10", 0},
+      {"size_mb", "abc", EINVAL},
+      {"size_mb", "99999999999", 0},
+      {"size", "1048576", 0},
+      {"size", "1000", EINVAL},
+      {"size", "0", 0},
+      {"blocksize", "256", EINVAL},
+      {"blocksize", "0", 0},
+      {"blocksize", "513", 0},
+      {"blocksize", "65536", 0},
+      {"blocksize", "-512", EINVAL},
+      {"dummy", "1", 0},
+      {"dummy", "2", EINVAL},
+      {"dummy", "x", EINVAL},
+      {"read_only", "2", 0},
+      {"read_only", "x", EINVAL},
+      {"rotational", "5", 0},
+      {"tst", "0", 0},
+      {"tst", "2", EINVAL},
+      {"tst", "-1", EINVAL},
+      {"t10_dev_id", "abc", 0},
+      {"t10_dev_id", "", EINVAL},
+      {"t10_dev_id", "aaaaaaaaaabbbbbbbbbbcccccd", EINVAL},
+      {"numa_node_id", "-1", 0},
+      {"numa_node_id", "-2", EINVAL},
+      {"numa_node_id", "x", EINVAL},
+      {"cluster_mode", "0", 0},
+      {"cluster_mode", "1", EOPNOTSUPP},
+      {"dif_mode", "tgt", EINVAL},
+      {"dif_type", "1", EINVAL},
+      {"dif_type", "4", EINVAL},
+      {"dif_mode", "bogus", EINVAL},
+      {"write_through", "1", EINVAL},
+      {"filename", "/x", EINVAL},
+      {"nv_cache", "1", EINVAL},
+      {"bind_alua_state", "0", EINVAL},
+  };
+  for (const Case& one : cases)
+    EXPECT_EQ(code(VdiskKind::kNull, {{one.name, one.value}}), one.code) << one.name << '=' << one.value;
+}
+
+TEST(Parameters, Values) {
+  auto config = parse_parameters(VdiskKind::kNull, "d",
+                                 {{"SIZE_MB", "010"},
+                                  {"size_mb", "0x10"},
+                                  {"blocksize", "4097"},
+                                  {"rotational", "4"},
+                                  {"read_only", "3"},
+                                  {"tst", "0"}});
+  ASSERT_TRUE(config.has_value());
+  EXPECT_EQ(config->size_bytes, 16u << 20);  // the last counts, whatever the case of its name
+  EXPECT_EQ(config->block_size(), 4096u);
+  EXPECT_FALSE(config->rotational);  // the lowest bit
+  EXPECT_TRUE(config->read_only);
+  EXPECT_EQ(config->tst, 0);
+  EXPECT_EQ(parse_parameters(VdiskKind::kNull, "d", {})->size_bytes, kDefaultNullSizeBytes);
+  EXPECT_FALSE(parse_parameters(VdiskKind::kFile, "d", {{"filename", "/x"}})->bind_alua_state);
+  EXPECT_TRUE(parse_parameters(VdiskKind::kBlock, "d", {{"filename", "/x"}})->bind_alua_state);
+}
+
+TEST(Parameters, FileDisk) {
+  EXPECT_EQ(code(VdiskKind::kFile, {}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "relative"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"filename", "/b"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("size_mb", "8")), 0);  // taken, the file decides
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("dummy", "1")), 0);
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("nosuch", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("o_direct", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("o_direct", "2")), 0);
+  EXPECT_EQ(code(VdiskKind::kFile, with_file("async", "2")), 0);
+  EXPECT_TRUE(parse_parameters(VdiskKind::kFile, "d", with_file("async", "2"))->async);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"read_only", "1"}, {"nv_cache", "1"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_filename", "/x"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_mode", "dev_check"}, {"dif_type", "1"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_mode", "tgt|scst"}, {"dif_type", "1"}}), EOPNOTSUPP);
+}
+
+TEST(Parameters, BlockDisk) {
+  EXPECT_EQ(code(VdiskKind::kBlock, with_file("async", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlock, with_file("o_direct", "0")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlock, with_file("size_mb", "8")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlock, with_file("blocksize", "8192")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlock, with_file("blocksize", "4096")), 0);
+}
+
+}  // namespace
+}  // namespace uscst::handlers
