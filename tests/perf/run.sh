@@ -34,7 +34,7 @@ for program in "$initiator" "$raw"; do [ -x "$program" ] || { echo "$program: no
 tgt_runs=0 port=${USCST_PERF_PORT:-$((20000 + RANDOM % 20000))}
 work=$(mktemp -d)
 disk=$(mktemp /dev/shm/uscst-perf-XXXXXX)
-disk_mb=256
+disk_mb=256 control=$((port % 32000))  # names the socket that tgtadm uses
 target_pid='' raw_pid='' tgt_pid='' server_cpu=0 client_cpu=1 cpus=()
 
 end_process() { [ -z "$1" ] || { kill "$1" 2>/dev/null || true; wait "$1" 2>/dev/null || true; }; }
@@ -173,7 +173,7 @@ rows_of_pinning() { # one|two
 
 # --- Debian's tgt ----------------------------------------------------------------------------------------------------
 
-tgt_admin() { tgtadm -C 77 --lld iscsi "$@"; }
+tgt_admin() { tgtadm -C "$control" --lld iscsi "$@"; }
 
 tgt_row() { # title blocks depth order
   local best=0 result
@@ -191,7 +191,7 @@ tgt_rows() { # one|two; depth is per connection and iscsi-perf has one: 128 stan
   pinning=$1 tgt_runs=$((tgt_runs + 1))  # another port: the last one's connections linger
   server_cpu=${cpus[0]} client_cpu=${cpus[0]}
   [ "$pinning" = one ] || client_cpu=${cpus[1]}
-  taskset -c "$server_cpu" tgtd -f -C 77 --iscsi "portal=127.0.0.1:$((port + 2 + tgt_runs))" >"$work/log" 2>&1 &
+  taskset -c "$server_cpu" tgtd -f -C "$control" --iscsi "portal=127.0.0.1:$((port + 2 + tgt_runs))" >"$work/log" 2>&1 &
   tgt_pid=$!
   wait_for_port $((port + 2 + tgt_runs))
   truncate -s ${disk_mb}M "$disk"
