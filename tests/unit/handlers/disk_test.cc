@@ -259,9 +259,11 @@ TEST_F(Disk, SavedPagesComeBack) {
   rig.disk("sim").reset();
   EXPECT_TRUE(rig.disk("sim").control().tas);
   // Where saving fails nothing changes, and the initiator may try again.
+  list[8] = 0x08;
   std::filesystem::remove_all(rig.directory.path() + "/vdev_mode_pages");
   EXPECT_EQ(run({0x15, 0x11, 0, 0, 16, 0}, 0, list).status, scsi::Status::kBusy);
   EXPECT_TRUE(rig.disk("sim").control().tas);
+  EXPECT_FALSE(rig.disk("sim").control().swp);
 }
 
 TEST_F(Disk, ReadOnlyDiskRefusesWrites) {
