@@ -102,7 +102,7 @@ int run(int argc, char** argv) {
                 options->debug ? base::LogLevel::kDebug : base::LogLevel::kInfo);
   if (auto status = serve(*options, background, log); !status) {
     log.error("{}", status.error().text);
-    background.report_failure("uscstd: " + status.error().text);
+    background.report_failure();
     return 1;
   }
   return 0;

@@ -17,7 +17,7 @@
 namespace uscst::daemon {
 namespace {
 
-constexpr std::string_view kReady = "ready\n";
+constexpr std::string_view kReady = "ready\n", kFailed = "failed\n";
 
 // The parent's part: passes on what the child says until it is ready or gone.
 [[noreturn]] void wait_for_child(int fd) {
@@ -25,7 +25,7 @@ constexpr std::string_view kReady = "ready\n";
   std::array<char, 512> part;
   for (ssize_t n; (n = read(fd, part.data(), part.size())) > 0;) heard.append(part.data(), static_cast<std::size_t>(n));
   if (heard.ends_with(kReady)) _exit(0);
-  std::fprintf(stderr, "%s", heard.empty() ? "uscstd: ended before it was ready\n" : heard.c_str());
+  if (heard.empty()) std::fputs("uscstd: ended before it was ready\n", stderr);
   _exit(1);
 }
 
@@ -61,9 +61,9 @@ void Background::report_ready() {
   close(std::exchange(parent_fd_, -1));
 }
 
-void Background::report_failure(const std::string& text) {
+void Background::report_failure() {
   if (parent_fd_ < 0) return;
-  write_all(parent_fd_, text + "\n");
+  write_all(parent_fd_, kFailed);
   close(std::exchange(parent_fd_, -1));
 }
 

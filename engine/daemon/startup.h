@@ -17,7 +17,7 @@ class Background {
   // `enabled` false: stays in the foreground, and reports go nowhere.
   explicit Background(bool enabled);
   void report_ready();
-  void report_failure(const std::string& text);
+  void report_failure();  // the log has said why
 
  private:
   int parent_fd_ = -1;

@@ -28,10 +28,12 @@ struct Lun {
 
 class AccessGroup {
  public:
-  AccessGroup(Target& target, std::string name) : target_(target), name_(std::move(name)) {}
+  AccessGroup(Target& target, std::string name, std::uint64_t id = 0)
+      : target_(target), name_(std::move(name)), id_(id) {}
   Target& target() const { return target_; }
   const std::string& name() const { return name_; }  // empty for the default group
   bool is_default() const { return name_.empty(); }
+  std::uint64_t id() const { return id_; }  // tells it from an earlier group of the same name; 0 for default groups
 
   std::map<std::uint16_t, Lun> luns;
   std::vector<std::string> initiators;  // in the order added
@@ -46,6 +48,7 @@ class AccessGroup {
  private:
   Target& target_;
   const std::string name_;
+  const std::uint64_t id_;
 };
 
 }  // namespace uscst::target

@@ -51,6 +51,8 @@ struct Attribute {
   bool (*present)(const Object&) = nullptr;
   // Where the default depends on the object; goes before default_value.
   std::string (*default_of)(const Object&) = nullptr;
+  // For queued rows that leave the queue alone when the text, checked before, is what the object has already.
+  bool (*unchanged)(const Object&, std::string_view text) = nullptr;
 };
 
 // The attributes of one object that were stored to or given at creation (KeyRule::kWhenWritten).

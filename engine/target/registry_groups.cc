@@ -32,7 +32,7 @@ void Registry::create_group(Target& target, const std::string& name, Done done) 
   auto create = [this, &target, name]() -> base::Status {
     if (target.find_group(name))
       return base::fail(EEXIST, fmt::format("target {}: group {} exists already", target.name(), name));
-    target.groups_.push_back(std::make_unique<AccessGroup>(target, name));
+    target.groups_.push_back(std::make_unique<AccessGroup>(target, name, next_id()));
     return {};
   };
   while_suspended(std::move(create), std::move(done));

@@ -5,7 +5,7 @@
 #
 # The guest's root is an overlay: below it this machine's / (9p, read-only), above it memory. So every file of this machine, this
 # checkout and its build among them, is where it is here, and nothing the guest does reaches it, but for /out: what SCRIPT
-# writes there is in DIR afterwards (default: a new directory, removed when SCRIPT succeeded).
+# writes there is in DIR afterwards (by default it is thrown away).
 #   -i script   SCRIPT is the child of a pid 1 that does nothing else (default)
 #   -i systemd  systemd is pid 1; SCRIPT runs as a service once the system is up
 # Environment: USCST_VM_ACCEL=tcg (software emulation, the default) or kvm; USCST_CACHE as in kernel.sh.
@@ -22,7 +22,7 @@ while getopts i:t:o:c:m: option; do
   esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] && [ "$init" = script -o "$init" = systemd ] || { sed -n '2,4p' "$0" >&2; exit 2; }
+[ $# -gt 0 ] && [[ $init = script || $init = systemd ]] || { sed -n '2,4p' "$0" >&2; exit 2; }
 for tool in qemu-system-x86_64 busybox cpio depmod setpriv; do
   command -v "$tool" >/dev/null || { say "skipped: no $tool on this machine (tests/vm/packages.txt)"; exit 77; }
 done

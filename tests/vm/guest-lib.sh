@@ -1,9 +1,8 @@
+# shellcheck shell=bash disable=SC2034
 # guest-lib.sh — what the jobs in the guest share: steps and checks, the network, siw, ib_srp's logins, disks. Sourced by bash.
-# A failed check ends the job with a message, the target's log and the kernel's. Modules are loaded by hand: the guest's kernel
-# cannot start a modprobe that finds them.
+# A failed check ends the job with a message, the target's log and the kernel's.
 set -uo pipefail
 
-kTargetAddress=10.71.9.1
 kPort=5000
 kTree=/sys/kernel/scst_tgt
 kLogFile=${kLogFile:-/out/target.log}
@@ -32,8 +31,9 @@ check_not() { # WHAT COMMAND...
 check_equal() { # WHAT EXPECTED FOUND
   [ "$2" = "$3" ] || fail "$1: expected '$2', found '$3'"
 }
-wait_for() { # SECONDS WHAT COMMAND...: until the command succeeds
-  local end=$((SECONDS + $1)) what=$2
+# Emulated on a busy machine the guest may be ten times slower than on an idle one, and its clock is not.
+wait_for() { # SECONDS WHAT COMMAND...: until the command succeeds; SECONDS as on an idle machine
+  local end=$((SECONDS + 5 * $1)) what=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
     [ $SECONDS -lt $end ] || fail "waited in vain: $what ('$*')"
@@ -47,26 +47,27 @@ finish_job() { # the last line of a job: no warning of the kernel came up meanwh
 }
 
 # ---- the network and the initiators' devices --------------------------------------------------------------------------------------
-# Initiator N (1, 2) is siw on a netdev of its own with the address 10.71.N.1; its TCP reaches the target's address inside the kernel.
+# Initiator N (1, 2) is siw on a netdev of its own with the address 10.71.N.1. The target listens on every address; initiator N
+# dials 10.71.N.9, which has to be on that netdev too: RDMA/CM looks for the route there only. TCP then stays inside the kernel.
 initiator_address() { echo "10.71.$1.1"; }
+target_address() { echo "10.71.$1.9"; }
 network_up() {
-  modprobe -a dummy ib_uverbs rdma_cm libcrc32c crc32_generic siw sd_mod sg ext4 ||
-    fail "a module does not load"
+  local n
+  modprobe -a dummy siw rdma_cm sd_mod sg ext4 || fail "a module does not load"
   ip link set lo up
-  local name address
-  for name in ini1:10.71.1.1 ini2:10.71.2.1 tgt0:$kTargetAddress; do
-    address=${name#*:} name=${name%:*}
-    check "netdev $name" ip link add "$name" type dummy
-    ip addr add "$address/24" dev "$name"
-    ip link set "$name" up
+  for n in 1 2; do
+    check "netdev ini$n" ip link add "ini$n" type dummy
+    ip addr add "$(initiator_address $n)/24" dev "ini$n"
+    ip addr add "$(target_address $n)/24" dev "ini$n"
+    ip link set "ini$n" up
+    check "siw on ini$n" rdma link add "siw$n" type siw netdev "ini$n"
   done
-  for name in 1 2; do check "siw on ini$name" rdma link add "siw$name" type siw netdev "ini$name"; done
 }
 
 # ---- ib_srp ----------------------------------------------------------------------------------------------------------------------
 # Reconnects every second and never gives I/O back as failed for lack of a connection.
 load_initiator() { # [PARAMETER=VALUE...]
-  check "ib_srp" modprobe ib_srp ch_count=4 reconnect_delay=1 fast_io_fail_tmo=off dev_loss_tmo=300 "$@"
+  check "ib_srp" modprobe ib_srp reconnect_delay=1 fast_io_fail_tmo=off dev_loss_tmo=300 "$@"
   wait_for 10 "add_target of siw2" test -e /sys/class/infiniband_srp/srp-siw2-1/add_target
 }
 target_identity() { # TARGET: id_ext and ioc_guid as add_target wants them
@@ -75,7 +76,7 @@ target_identity() { # TARGET: id_ext and ioc_guid as add_target wants them
 try_login() { # INITIATOR IDENTITY [MORE]: HOST is the new SCSI host's number; fails as add_target does
   local before answer
   before=$(ls /sys/class/srp_remote_ports 2>/dev/null)
-  answer=$({ echo "src=$(initiator_address "$1"),$2,dest=$kTargetAddress:$kPort${3:+,$3}" \
+  answer=$({ echo "src=$(initiator_address "$1"),$2,dest=$(target_address "$1"):$kPort,ch_count=4${3:+,$3}" \
     >"/sys/class/infiniband_srp/srp-siw$1-1/add_target"; } 2>&1) || { echo "$answer"; return 1; }
   HOST=$(comm -13 <(echo "$before") <(ls /sys/class/srp_remote_ports) | sed 's/^port-\([0-9]*\):.*/\1/' | head -1)
   [ -n "$HOST" ]
@@ -98,14 +99,17 @@ disk_of() { # HOST LUN: /dev/sdX
   local name
   name=$(ls "$(scsi_device "$1" "$2")/block" 2>/dev/null) && [ -b "/dev/$name" ] && echo "/dev/$name"
 }
-wait_disk() { # HOST LUN
+wait_disk() { # HOST LUN: DISK is its device (not printed: a failure in $(...) would not end the job)
   wait_for 20 "the disk at LUN $2 of host $1" disk_of "$1" "$2"
-  disk_of "$1" "$2"
+  DISK=$(disk_of "$1" "$2")
 }
 disk_bytes() { blockdev --getsize64 "$1"; }
 rescan() { echo '- - -' >"/sys/class/scsi_host/host$1/scan"; }
 # What REPORT LUNS says, as numbers on one line.
-reported_luns() { sg_luns -d "/dev/$(ls "$(scsi_device "$1" "$2")/scsi_generic")" | sed -n 's/.*Peripheral device addressing: lun=\([0-9]*\).*/\1/p' | sort -n | xargs; }
+reported_luns() { # HOST LUN
+  sg_luns -d "/dev/$(ls "$(scsi_device "$1" "$2")/scsi_generic")" |
+    sed -n 's/.*Peripheral device addressing: lun=\([0-9]*\).*/\1/p' | sort -n | xargs
+}
 make_file_system() { # DISK
   check "mkfs.ext4" mkfs.ext4 -q -F -E lazy_itable_init=1,nodiscard "$1"
 }
@@ -134,7 +138,7 @@ pieces() { wc -l </run/vm/synced; }
 wait_progress() { # WHAT: the writer gets further
   local from
   from=$(pieces)
-  wait_for 90 "writing $1" eval "[ -e /run/vm/writer-failed ] || [ \$(pieces) -gt $((from + 3)) ]"
+  wait_for 30 "writing $1" eval "[ -e /run/vm/writer-failed ] || [ \$(pieces) -gt $((from + 3)) ]"
   [ ! -e /run/vm/writer-failed ] || fail "writing $1: $(cat /run/vm/writer-failed)"
 }
 writer_stop() {

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash disable=SC2050
 # initial-ramdisk.sh — pid 1 of the guest until its root is there (see boot.sh, which fills in the @WORDS@): this machine's / over
 # 9p below, memory above, then hands over to guest-init or to systemd.
 b=/bin/busybox

@@ -37,7 +37,7 @@ class Handshake {
   ListenerCore& listener_;
   Socket socket_;
   std::array<std::uint8_t, sizeof(MpaHeader) + kMaximumPrivateData> bytes_{};
-  std::size_t have_ = 0, need_ = sizeof(MpaHeader);
+  std::size_t have_ = 0;
   bool given_up_ = false;
   io::Operation receive_{io::Call<int>::to<&Handshake::on_received>(this)};
   io::Timer timer_{io::Call<>::to<&Handshake::on_timeout>(this)};

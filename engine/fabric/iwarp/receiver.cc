@@ -356,7 +356,7 @@ void Receiver::fail(TerminateCode code, std::string text, bool quote) {
   failed_ = true;
   failure_.text = std::move(text);
   const bool read_request = quote && placement_ == Placement::kSmall && small_have_ == sizeof(ReadRequestHeader);
-  const std::size_t header = quote ? head_have_ - kLengthBytes : 0;
+  const std::size_t header = (tagged_.ddp & kDdpTagged) != 0 ? kTaggedHeaderBytes : kUntaggedHeaderBytes;
   failure_.terminate.resize(sizeof(TerminateHeader) + (quote ? 2 + header : 0) +
                             (read_request ? sizeof(ReadRequestHeader) : 0));
   std::uint8_t flags = quote ? kTerminateLength | kTerminateDdp : 0;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "engine/base/bytes.h"
-#include "engine/fabric/iwarp/memory.h"
 #include "engine/fabric/iwarp/wire.h"
+#include "engine/fabric/memory.h"
 
 namespace uscst::fabric::iwarp {
 

@@ -7,10 +7,10 @@
 
 #include "engine/base/bytes.h"
 #include "engine/fabric/fabric.h"
-#include "engine/fabric/iwarp/memory.h"
 #include "engine/fabric/iwarp/mpa.h"
 #include "engine/fabric/iwarp/receiver.h"
 #include "engine/fabric/iwarp/transmitter.h"
+#include "engine/fabric/memory.h"
 
 namespace uscst::fabric::iwarp {
 

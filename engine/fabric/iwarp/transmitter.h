@@ -12,9 +12,9 @@
 
 #include "engine/base/bytes.h"
 #include "engine/fabric/fabric.h"
-#include "engine/fabric/iwarp/memory.h"
 #include "engine/fabric/iwarp/receiver.h"
 #include "engine/fabric/iwarp/wire.h"
+#include "engine/fabric/memory.h"
 
 namespace uscst::fabric::iwarp {
 

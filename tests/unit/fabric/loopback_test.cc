@@ -79,7 +79,7 @@ TEST_P(LoopbackTest, ManyReadsAtOnceAllArrive) {
   TestRequest first(RequestKind::kSend, {}, {1});
   loop.initiator.endpoint->post(first.request);
   ASSERT_TRUE(loop.run_until([&] { return !loop.target.messages.empty(); }));
-  Octets source = pattern(100'000, 9);
+  Octets source = pattern(110'000, 9);
   const RemoteBuffer exposed = loop.initiator.endpoint->expose(source, Access::kRemoteRead);
   std::vector<std::unique_ptr<TestRequest>> reads;
   for (unsigned i = 0; i < 100; ++i) {
@@ -213,9 +213,7 @@ TEST_P(LoopbackTest, SilentAndGarbageConnectionsAreClosed) {
   ASSERT_EQ(::send(half, "MPA ID Req Fr", 13, 0), 13);
   loop.run_for(milliseconds(60));
   std::uint8_t byte;
-  EXPECT_LE(::recv(garbage, &byte, 1, MSG_DONTWAIT), 0);
-  EXPECT_NE(errno, EAGAIN);
-  errno = 0;
+  EXPECT_TRUE(::recv(garbage, &byte, 1, MSG_DONTWAIT) == 0 || errno == ECONNRESET);
   EXPECT_EQ(::recv(silent, &byte, 1, MSG_DONTWAIT), -1);  // still has time
   EXPECT_EQ(errno, EAGAIN);
   loop.run_for(milliseconds(200));

@@ -1,5 +1,5 @@
-// Memory of this side as the protocol machine walks it: lists of pieces, and regions that the peer may reach. Owned by
-// a Stream, on its endpoint's reactor.
+// Memory of this side of a connection as its endpoint works on it: lists of pieces, and regions that the peer may
+// reach. Part of an endpoint, on its reactor.
 #pragma once
 
 #include <sys/uio.h>
@@ -13,9 +13,8 @@
 
 #include "engine/base/bytes.h"
 #include "engine/fabric/fabric.h"
-#include "engine/fabric/iwarp/wire.h"
 
-namespace uscst::fabric::iwarp {
+namespace uscst::fabric {
 
 // Walks a list of pieces of memory. The list must stay until the walk has ended.
 class Cursor {
@@ -109,4 +108,4 @@ class Exposures {
   std::vector<Region> regions_;
 };
 
-}  // namespace uscst::fabric::iwarp
+}  // namespace uscst::fabric

@@ -1,0 +1,200 @@
+// sessions/ of a target, sessions/S/ and sessions/S/lunN/.
+#include <fmt/format.h>
+
+#include "engine/scsi/lun.h"
+#include "sysfsfs/names.h"
+#include "sysfsfs/views.h"
+
+namespace uscst::sysfsfs {
+namespace {
+
+using target::LunMap;
+using target::NexusLun;
+using target::Session;
+using target::SessionCounters;
+using target::Target;
+using Row = target::Attribute<Session>;
+using Direction = SessionCounters::Direction;
+using Count = std::atomic<std::uint64_t>;
+
+template <Direction SessionCounters::* direction, Count Direction::* count, int shift = 0>
+base::Result<std::string> show_count(const Session& session) {
+  return fmt::format("{}", (session.counters().*direction.*count).load() >> shift);
+}
+
+// Any write sets all figures of the direction to 0.
+template <Direction SessionCounters::* direction>
+base::Status clear(Session& session, std::string_view) {
+  (session.counters().*direction).clear();
+  return {};
+}
+
+template <Direction SessionCounters::* direction, Count Direction::* count, int shift = 0>
+constexpr Row counter(std::string_view name) {
+  return {.name = name, .mode = 0644, .show = show_count<direction, count, shift>, .store = clear<direction>};
+}
+
+constexpr auto kWrite = &SessionCounters::write;
+constexpr auto kRead = &SessionCounters::read;
+constexpr auto kBoth = &SessionCounters::bidirectional;
+constexpr auto kCommands = &Direction::commands;
+constexpr auto kBytes = &Direction::bytes;
+constexpr auto kUnaligned = &Direction::unaligned_commands;
+constexpr int kKilobytes = 10;
+
+constexpr Row kRows[] = {
+    {.name = "active_commands",
+     .show = [](const Session& s) -> base::Result<std::string> {
+       int sum = 0;
+       auto map = s.lun_map();
+       if (map) {
+         for (const LunMap::Entry& entry : map->entries) sum += entry.nexus_lun->active_commands.load();
+       }
+       return fmt::format("{}", sum);
+     }},
+    {.name = "commands",
+     .show = [](const Session& s) -> base::Result<std::string> {
+       return fmt::format("{}", s.counters().commands.load());
+     }},
+    {.name = "force_close",
+     .mode = 0200,
+     .store = [](Session& s, std::string_view) -> base::Status {
+       s.transport->close();
+       return {};
+     },
+     .present = [](const Session& s) { return s.transport && s.transport->can_close(); }},
+    {.name = "initiator_name",
+     .show = [](const Session& s) -> base::Result<std::string> { return s.initiator_name(); }},
+    counter<kBoth, kCommands>("bidi_cmd_count"),
+    counter<kBoth, kBytes, kKilobytes>("bidi_io_count_kb"),
+    counter<kBoth, kUnaligned>("bidi_unaligned_cmd_count"),
+    counter<&SessionCounters::none, kCommands>("none_cmd_count"),
+    counter<kRead, kCommands>("read_cmd_count"),
+    counter<kRead, kBytes, kKilobytes>("read_io_count_kb"),
+    counter<kRead, kUnaligned>("read_unaligned_cmd_count"),
+    counter<&SessionCounters::unknown, kCommands>("unknown_cmd_count"),
+    counter<kWrite, kCommands>("write_cmd_count"),
+    counter<kWrite, kBytes, kKilobytes>("write_io_count_kb"),
+    counter<kWrite, kUnaligned>("write_unaligned_cmd_count"),
+};
+
+class SessionLunDirectory final : public VisitedDirectory {
+ public:
+  SessionLunDirectory(Session& session, std::uint16_t lun, const std::shared_ptr<NexusLun>& nexus_lun)
+      : session_(session), lun_(lun), nexus_lun_(nexus_lun) {}
+  bool exists() const override {
+    auto map = session_.lun_map();
+    const LunMap::Entry* entry = map ? map->find(lun_) : nullptr;
+    return entry && entry->nexus_lun == nexus_lun_.lock();
+  }
+  std::size_t subdirectory_count() override { return 0; }
+
+ private:
+  void visit(Entries& entries) override {
+    entries.file("active_commands", 0444, [this]() -> base::Result<std::string> {
+      auto nexus_lun = nexus_lun_.lock();
+      return fmt::format("{}\n", nexus_lun ? nexus_lun->active_commands.load() : 0);
+    });
+    // Commands run on the reactor of their channel, not on threads of the device.
+    entries.file("thread_index", 0444, []() -> base::Result<std::string> { return "-1\n"; });
+    entries.file("thread_pid", 0444, []() -> base::Result<std::string> { return ""; });
+  }
+
+  Session& session_;
+  const std::uint16_t lun_;
+  const std::weak_ptr<NexusLun> nexus_lun_;
+};
+
+class SessionDirectory final : public VisitedDirectory {
+ public:
+  SessionDirectory(Context& context, Target& target, const std::shared_ptr<Session>& session)
+      : context_(context), target_(target), session_pointer_(session), session_(*session) {}
+  bool exists() const override {
+    auto session = session_pointer_.lock();
+    return session && target_.find_session(session->name()) == session.get();
+  }
+
+ private:
+  void visit(Entries& entries) override {
+    entries.table(AttributeTable<Session>(session_, kRows, context_.queue));
+    if (session_.transport) {
+      entries.table(AttributeTable<Session>(session_, session_.transport->attributes(), context_.queue));
+    }
+    entries.link("luns", [this] {
+      std::string here = path_of(target_) + "/sessions/" + shown_name(session_.name());
+      return link_text(here, path_of(session_.group()) + "/luns");
+    });
+    if (entries.wants("latency", EntryKind::kDirectory)) entries.give(directory_entry(latency_directory(context_)));
+    visit_luns(entries);
+  }
+
+  void visit_luns(Entries& entries) {
+    auto map = session_.lun_map();
+    if (!map) return;
+    if (auto name = entries.looking_for()) {
+      std::uint64_t number = 0;
+      if (!name->starts_with("lun") || !parse_decimal_name(name->substr(3), scsi::kMaxLun, number)) return;
+      if (const LunMap::Entry* entry = map->find(static_cast<std::uint16_t>(number))) add(entries, *entry);
+      return;
+    }
+    for (const LunMap::Entry& entry : map->entries) add(entries, entry);
+  }
+
+  void add(Entries& entries, const LunMap::Entry& entry) {
+    // The entry is a new one when another device took the LUN's place.
+    std::uint64_t identity = entry.nexus_lun->device().id();
+    if (!entries.wants(fmt::format("lun{}", entry.lun), EntryKind::kDirectory, identity)) return;
+    entries.give(
+        directory_entry(std::make_unique<SessionLunDirectory>(session_, entry.lun, entry.nexus_lun), identity));
+  }
+
+  Context& context_;
+  Target& target_;
+  const std::weak_ptr<Session> session_pointer_;
+  Session& session_;
+};
+
+class SessionsDirectory final : public VisitedDirectory {
+ public:
+  SessionsDirectory(Context& context, Target& target) : context_(context), target_(target) {}
+  std::size_t subdirectory_count() override { return target_.sessions().size(); }
+
+ private:
+  void visit(Entries& entries) override {
+    for (const auto& session : target_.sessions()) {
+      if (!entries.wants(shown_name(session->name()), EntryKind::kDirectory, session->id())) continue;
+      entries.give(directory_entry(std::make_unique<SessionDirectory>(context_, target_, session), session->id()));
+    }
+  }
+
+  Context& context_;
+  Target& target_;
+};
+
+// Statistics are not kept yet: the header line is what SCST shows without any.
+class LatencyDirectory final : public VisitedDirectory {
+ public:
+  std::size_t subdirectory_count() override { return 0; }
+
+ private:
+  void visit(Entries& entries) override {
+    for (char direction : {'n', 'r', 'w', 'b'}) {
+      for (unsigned bytes = 512; bytes <= 524288; bytes *= 2) {
+        entries.file(
+            fmt::format("{}{}", direction, bytes), 0644,
+            []() -> base::Result<std::string> { return "state count min max avg stddev\n"; },
+            [](std::string, target::Done done) { done({}); });
+      }
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Directory> sessions_directory(Context& context, Target& target) {
+  return std::make_unique<SessionsDirectory>(context, target);
+}
+
+std::unique_ptr<Directory> latency_directory(Context&) { return std::make_unique<LatencyDirectory>(); }
+
+}  // namespace uscst::sysfsfs
