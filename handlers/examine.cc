@@ -55,7 +55,7 @@ base::Result<struct stat> check_path(const VdiskConfig& config, const ForbiddenP
   if (stat(resolved.get(), &status) != 0) return errno_for(config, errno, "cannot open");
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
     return fail(EINVAL, fmt::format("{} is neither a regular file nor a block device", config.filename));
-  if (config.kind == VdiskKind::kBlock && !S_ISBLK(status.st_mode))
+  if (config.kind == VdiskKind::kBlockio && !S_ISBLK(status.st_mode))
     return fail(ENOTBLK, fmt::format("{} is not a block device; use vdisk_fileio for files", config.filename));
   return status;
 }
@@ -112,7 +112,7 @@ base::Result<Geometry> examine_open(const VdiskConfig& config, int fd, const str
   const std::int64_t size = size_of(fd);
   if (size < 0) return errno_for(config, static_cast<int>(-size), "cannot get the size of");
   geometry.size_bytes = static_cast<std::uint64_t>(size);
-  if (config.kind == VdiskKind::kFile) {
+  if (config.kind == VdiskKind::kFileio) {
     examine_file(config, geometry);
     return geometry;
   }
@@ -123,7 +123,7 @@ base::Result<Geometry> examine_open(const VdiskConfig& config, int fd, const str
 
 int open_file(const VdiskConfig& config) {
   int flags = (config.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
-  if (config.kind == VdiskKind::kFile) {
+  if (config.kind == VdiskKind::kFileio) {
     if (config.o_direct) flags |= O_DIRECT;
     return open(config.filename.c_str(), flags);
   }
@@ -159,7 +159,7 @@ base::Result<OpenedStore> open_store(const VdiskConfig& config, const ForbiddenP
   Descriptor fd(open_file(config));
   if (fd.get() < 0 && errno == EMEDIUMTYPE) return opened;
   if (fd.get() < 0) return errno_for(config, errno, "cannot open");
-  if (config.kind == VdiskKind::kBlock) {
+  if (config.kind == VdiskKind::kBlockio) {
     opened.store = std::make_shared<BlockStore>(fd.take());
   } else {
     opened.store = std::make_shared<FileStore>(fd.take());

@@ -65,7 +65,6 @@ constexpr Row kODirect = fixed_flag<&VdiskConfig::o_direct>("o_direct", "0");
 constexpr Row kReadOnly = fixed_flag<&VdiskConfig::read_only>("read_only", "0");
 constexpr Row kRemovable = fixed_flag<&VdiskConfig::removable>("removable", "0");
 constexpr Row kRotational = fixed_flag<&VdiskConfig::rotational>("rotational", "1");
-constexpr Row kWriteThrough = fixed_flag<&VdiskConfig::write_through>("write_through", "0");
 constexpr Row kDummy = fixed_flag<&VdiskConfig::dummy>("dummy", "0");
 
 constexpr Row kBlockSize{
@@ -83,6 +82,13 @@ constexpr Row kThinProvisioned{
     .name = "thin_provisioned", .mode = 0444, .key = KeyRule::kWhenWritten, .show = [](const Device& device) {
       return shown(disk_of(device).thin_provisioned());
     }};
+
+// What is in force: MODE SELECT may have switched the cache off or on.
+constexpr Row kWriteThrough{.name = "write_through",
+                            .mode = 0444,
+                            .key = KeyRule::kWhenNotDefault,
+                            .default_value = "0",
+                            .show = [](const Device& device) { return shown(!disk_of(device).write_back()); }};
 
 // --- flags that can be stored to
 
@@ -111,7 +117,7 @@ constexpr Row kBindAluaState{
     },
     .default_of =
         [](const Device& device) {
-          return std::string(disk_of(device).config().kind == VdiskKind::kBlock ? "1" : "0");
+          return std::string(disk_of(device).config().kind == VdiskKind::kBlockio ? "1" : "0");
         }};
 
 constexpr Row kExplicitAlua{.name = "expl_alua",
@@ -476,9 +482,9 @@ constexpr std::array kNullRows{
 
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind) {
   switch (kind) {
-    case VdiskKind::kFile: return kFileRows;
-    case VdiskKind::kBlock: return kBlockRows;
-    case VdiskKind::kNull: return kNullRows;
+    case VdiskKind::kFileio: return kFileRows;
+    case VdiskKind::kBlockio: return kBlockRows;
+    case VdiskKind::kNullio: return kNullRows;
   }
   return {};
 }

@@ -12,7 +12,7 @@
 
 namespace uscst::handlers {
 
-enum class VdiskKind : std::uint8_t { kFile, kBlock, kNull };
+enum class VdiskKind : std::uint8_t { kFileio, kBlockio, kNullio };
 
 inline constexpr std::uint64_t kDefaultNullSizeBytes = 2748779069440;  // 2.5 TiB
 inline constexpr std::uint32_t kMinimumBlockSize = 512;
@@ -21,7 +21,7 @@ inline constexpr std::uint32_t kMaximumDeviceBlockSize = 4096;  // of vdisk_bloc
 inline constexpr std::size_t kMaximumT10DeviceIdLength = 25;
 
 struct VdiskConfig {
-  VdiskKind kind = VdiskKind::kFile;
+  VdiskKind kind = VdiskKind::kFileio;
   std::string filename;
   std::uint8_t block_shift = 9;
   std::uint64_t size_bytes = kDefaultNullSizeBytes;  // of vdisk_nullio

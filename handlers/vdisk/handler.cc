@@ -38,14 +38,14 @@ VdiskHandler::VdiskHandler(VdiskKind kind, VdiskEnvironment& environment) : kind
 
 std::string_view VdiskHandler::name() const {
   switch (kind_) {
-    case VdiskKind::kFile: return "vdisk_fileio";
-    case VdiskKind::kBlock: return "vdisk_blockio";
-    case VdiskKind::kNull: return "vdisk_nullio";
+    case VdiskKind::kFileio: return "vdisk_fileio";
+    case VdiskKind::kBlockio: return "vdisk_blockio";
+    case VdiskKind::kNullio: return "vdisk_nullio";
   }
   return {};
 }
 
-int VdiskHandler::default_threads_num() const { return kind_ == VdiskKind::kFile ? kFileThreads : 1; }
+int VdiskHandler::default_threads_num() const { return kind_ == VdiskKind::kFileio ? kFileThreads : 1; }
 
 // On the blocking pool.
 base::Result<VdiskHandler::Prepared> VdiskHandler::prepare(const std::string& name, const VdiskConfig& config,
@@ -53,7 +53,7 @@ base::Result<VdiskHandler::Prepared> VdiskHandler::prepare(const std::string& na
   if (const std::string directory = environment.state_directory + "/pr"; !is_directory(directory))
     return base::fail(ENOENT, fmt::format("{}: directory {} does not exist", name, directory));
   Prepared prepared;
-  if (config.kind != VdiskKind::kNull && config.active) {
+  if (config.kind != VdiskKind::kNullio && config.active) {
     auto opened = open_store(config, environment.forbidden);
     if (!opened) return std::unexpected(opened.error());
     prepared.opened = std::move(*opened);
@@ -88,7 +88,7 @@ base::Result<std::shared_ptr<target::Device>> VdiskHandler::make(target::Registr
   // Another disk may have been made while the file was opened.
   if (auto serial = check_serial(registry, name); !serial) return std::unexpected(serial.error());
   auto disk = std::make_unique<SbcDisk>(environment_, registry, name, config, vdisk_attributes(kind_));
-  if (kind_ != VdiskKind::kNull && config.active) {
+  if (kind_ != VdiskKind::kNullio && config.active) {
     disk->install(std::move(prepared.opened));
     if (config.thin_provisioned.value_or(false) && !disk->thin_provisioned())
       environment_.log.warning("device {}: thin_provisioned is switched off: {} cannot unmap", name, config.filename);

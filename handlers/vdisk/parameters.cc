@@ -185,7 +185,7 @@ Status check_dif(const Gathered& gathered) {
     return {};
   }
   if (!gathered.dif_mode_given) return fail(EINVAL, fmt::format("{}: dif_type needs dif_mode", gathered.device));
-  if (gathered.dif_device_check && gathered.config.kind != VdiskKind::kBlock)
+  if (gathered.dif_device_check && gathered.config.kind != VdiskKind::kBlockio)
     return fail(EINVAL, fmt::format("{}: dif_mode dev_check is for vdisk_blockio", gathered.device));
   return fail(EOPNOTSUPP, fmt::format("{}: protection information (dif_type {}) is not supported yet; use dif_type=0",
                                       gathered.device, gathered.dif_type));
@@ -194,15 +194,15 @@ Status check_dif(const Gathered& gathered) {
 Status check_together(const Gathered& gathered) {
   const VdiskConfig& config = gathered.config;
   const std::string& device = gathered.device;
-  if (config.kind != VdiskKind::kNull && config.filename.empty())
+  if (config.kind != VdiskKind::kNullio && config.filename.empty())
     return fail(EINVAL, fmt::format("{}: parameter filename is required", device));
-  if (config.kind == VdiskKind::kFile && config.read_only && (config.write_through || config.nv_cache))
+  if (config.kind == VdiskKind::kFileio && config.read_only && (config.write_through || config.nv_cache))
     return fail(EINVAL, fmt::format("{}: read_only goes with neither write_through nor nv_cache", device));
   if (config.o_direct && !config.async) return fail(EINVAL, fmt::format("{}: o_direct needs async", device));
-  if (config.kind == VdiskKind::kBlock && config.block_size() > kMaximumDeviceBlockSize)
+  if (config.kind == VdiskKind::kBlockio && config.block_size() > kMaximumDeviceBlockSize)
     return fail(EINVAL,
                 fmt::format("{}: blocksize {} is above {}", device, config.block_size(), kMaximumDeviceBlockSize));
-  if (config.kind == VdiskKind::kNull && config.size_bytes % config.block_size() != 0)
+  if (config.kind == VdiskKind::kNullio && config.size_bytes % config.block_size() != 0)
     return fail(EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device, config.size_bytes,
                                     config.block_size()));
   if (auto dif = check_dif(gathered); !dif) return dif;
@@ -215,9 +215,9 @@ Status check_together(const Gathered& gathered) {
 
 std::span<const std::string_view> parameter_names(VdiskKind kind) {
   switch (kind) {
-    case VdiskKind::kFile: return kFileNames;
-    case VdiskKind::kBlock: return kBlockNames;
-    case VdiskKind::kNull: return kNullNames;
+    case VdiskKind::kFileio: return kFileNames;
+    case VdiskKind::kBlockio: return kBlockNames;
+    case VdiskKind::kNullio: return kNullNames;
   }
   return {};
 }
@@ -227,15 +227,15 @@ base::Result<VdiskConfig> parse_parameters(VdiskKind kind, const std::string& de
   Gathered gathered;
   gathered.device = device_name;
   gathered.config.kind = kind;
-  gathered.config.bind_alua_state = kind == VdiskKind::kBlock;
+  gathered.config.bind_alua_state = kind == VdiskKind::kBlockio;
   for (const auto& [name, value] : parameters) {
     const bool known =
-        contains(parameter_names(kind), name) || (kind == VdiskKind::kFile && contains(kFileSilentNames, name));
+        contains(parameter_names(kind), name) || (kind == VdiskKind::kFileio && contains(kFileSilentNames, name));
     if (!known) return fail(EINVAL, fmt::format("{}: unknown parameter {}", device_name, name));
     if (auto done = set_parameter(gathered, name, value); !done) return std::unexpected(done.error());
   }
   if (auto done = check_together(gathered); !done) return std::unexpected(done.error());
-  if (kind != VdiskKind::kNull) gathered.config.dummy = false;
+  if (kind != VdiskKind::kNullio) gathered.config.dummy = false;
   return gathered.config;
 }
 

@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint32_t kDefaultOptimalTransferBytes = 512u << 10;
 constexpr std::string_view kProductRevision = "3110";  // SCST 3.11.0
 constexpr std::uint32_t kPageBytes = 4096;
+constexpr base::Duration kWarningInterval = std::chrono::seconds(1);
 
 std::uint32_t pack(const scsi::ControlState& state) {
   return static_cast<std::uint32_t>(state.tst | state.qam << 4 | state.qerr << 8 | state.tmf_only << 12 |
@@ -40,7 +41,7 @@ scsi::ControlState unpack(std::uint32_t word) {
 DiskIdentity generated_identity(const std::string& name, const VdiskConfig& config, std::uint32_t setup_id) {
   const scsi::GeneratedIds ids = scsi::generate_ids(name, setup_id);
   DiskIdentity identity;
-  identity.t10_vendor_id = config.kind == VdiskKind::kBlock ? "SCST_BIO" : "SCST_FIO";
+  identity.t10_vendor_id = config.kind == VdiskKind::kBlockio ? "SCST_BIO" : "SCST_FIO";
   identity.vendor_specific_id = ids.t10_device_id;
   identity.product_id = ids.product_id;
   identity.product_revision = kProductRevision;
@@ -74,7 +75,7 @@ SbcDisk::SbcDisk(VdiskEnvironment& environment, target::Registry& registry, std:
       optimal_transfer_bytes_(kDefaultOptimalTransferBytes),
       identity_(generated_identity(name_, config_, registry.settings.setup_id)) {
   set_mode_pages(default_mode_pages(), default_mode_pages(), false);
-  if (config_.kind == VdiskKind::kNull) {
+  if (config_.kind == VdiskKind::kNullio) {
     Geometry geometry;
     geometry.size_bytes = config_.size_bytes;
     install({geometry, std::make_shared<NullStore>()});
@@ -142,7 +143,7 @@ void SbcDisk::set_geometry(const Geometry& geometry) {
   set_size(geometry.size_bytes);
   const bool optimum_fits = geometry.optimal_io_bytes != 0 && geometry.optimal_io_bytes % config_.block_size() == 0;
   if (optimum_fits && !optimal_transfer_set_) optimal_transfer_bytes_ = geometry.optimal_io_bytes;
-  thin_ = geometry.can_unmap && config_.thin_provisioned.value_or(config_.kind == VdiskKind::kBlock);
+  thin_ = geometry.can_unmap && config_.thin_provisioned.value_or(config_.kind == VdiskKind::kBlockio);
 }
 
 std::uint64_t SbcDisk::max_unmap_blocks() const {
@@ -152,7 +153,7 @@ std::uint64_t SbcDisk::max_unmap_blocks() const {
 
 void SbcDisk::note_flush_failure(std::int64_t error) {
   if (!flush_failure_->exchange(true, std::memory_order_acq_rel)) {
-    warn("flushing failed; writes are refused as unstable until `active` is set to 0 and 1 again", error);
+    log_error("flushing failed; writes are refused as unstable until `active` is set to 0 and 1 again", error);
   }
 }
 
@@ -162,9 +163,16 @@ void SbcDisk::note_write_failure(std::int64_t error, io::Durability durability) 
   if (durability == io::Durability::kData && !transient) note_flush_failure(error);
 }
 
-void SbcDisk::warn(std::string_view what, std::int64_t error) const {
+void SbcDisk::log_error(std::string_view what, std::int64_t error) const {
   environment_.log.error("device {} ({}): {}: {}", name_, config_.filename, what,
                          std::generic_category().message(static_cast<int>(-error)));
+}
+
+void SbcDisk::warn(std::string_view what, std::int64_t error) const {
+  const std::int64_t now_ns = environment_.control.clock().now().since_start.count();
+  std::int64_t next_ns = next_warning_ns_.load(std::memory_order_relaxed);
+  if (now_ns < next_ns || !next_warning_ns_.compare_exchange_strong(next_ns, now_ns + kWarningInterval.count())) return;
+  log_error(what, error);
 }
 
 // --- commands
@@ -243,7 +251,7 @@ void SbcDisk::execute_read_capacity(target::Command& command) const {
   if (show_physical_exponent_) {
     std::lock_guard lock(mutex_);
     const std::uint32_t physical =
-        config_.kind == VdiskKind::kBlock ? std::max(geometry_.physical_block_bytes, 1u) : kPageBytes;
+        config_.kind == VdiskKind::kBlockio ? std::max(geometry_.physical_block_bytes, 1u) : kPageBytes;
     const int exponent = std::bit_width(physical) - 1 - config_.block_shift;
     capacity.physical_block_exponent = static_cast<std::uint8_t>(std::max(exponent, 0));
   }

@@ -23,7 +23,7 @@
 
 namespace uscst::handlers {
 
-// What the disks of all kinds are given by main().
+// What the disks of all kinds are given by main(). Everything named outlives them.
 struct VdiskEnvironment {
   io::Reactor& control;    // calls that may block and whose result is waited for
   io::BlockingPool& pool;  // those that nobody waits for: closing files
@@ -105,6 +105,7 @@ class SbcDisk final : public target::LogicalUnit {
   void note_flush_failure(std::int64_t error);
   // A write that was to be stable and failed for another reason than space or memory counts as a failed flush.
   void note_write_failure(std::int64_t error, io::Durability durability);
+  // Into the log, at most once a second: a broken store fails every command.
   void warn(std::string_view what, std::int64_t error) const;
 
  private:
@@ -115,6 +116,7 @@ class SbcDisk final : public target::LogicalUnit {
   void execute_read_capacity(target::Command& command) const;
   void execute_mode_sense(target::Command& command) const;
   void execute_prevent_allow(target::Command& command);
+  void log_error(std::string_view what, std::int64_t error) const;
   scsi::InquiryDevice inquiry_device() const;
   scsi::ModeDevice mode_device(const target::Command& command) const;
   scsi::ModePages mode_pages() const;
@@ -136,6 +138,8 @@ class SbcDisk final : public target::LogicalUnit {
   std::atomic<std::uint32_t> control_word_{0};  // scsi::ControlState, packed
   std::atomic<bool> write_back_{true}, medium_removal_prevented_{false};
   bool optimal_transfer_set_ = false;
+
+  mutable std::atomic<std::int64_t> next_warning_ns_{0};
 
   mutable std::mutex mutex_;  // guards what follows; never held on the path of READ and WRITE
   DiskIdentity identity_;

@@ -30,7 +30,10 @@ class DiskSteps {
   bool end(std::size_t data_in_length_bytes) { return command_.complete(data_in_length_bytes), false; }
   bool refuse(const scsi::Sense& sense) { return command_.complete(sense), false; }
   bool refuse(scsi::Status status) { return command_.complete(status), false; }
-  bool failed(const scsi::Sense& medium) { return complete_failed(command_, result_, medium), false; }
+  bool failed(const scsi::Sense& medium) {
+    if (medium == scsi::kReadError) disk_.warn("reading failed", result_);
+    return complete_failed(command_, result_, medium), false;
+  }
 
   BackingStore& store() const { return *disk_.store(); }
   StoreContext context() const { return context_of(command_); }

@@ -105,8 +105,9 @@ class VerifySteps final : public DiskSteps {
 };
 
 void begin(SbcDisk& disk, target::Command& command, bool write) {
-  const bool nothing_sent = (write || command.decoded().byte_check) && command.data().empty();
-  if (command.decoded().blocks == 0 || nothing_sent || disk.config().kind == VdiskKind::kNull)
+  const bool nothing_sent =
+      (write || command.decoded().byte_check) && command.data().length_bytes() < disk.config().block_size();
+  if (command.decoded().blocks == 0 || nothing_sent || disk.config().kind == VdiskKind::kNullio)
     return command.complete();
   command.emplace_scratch<VerifySteps>(disk, command, write).run();
 }

@@ -126,7 +126,7 @@ void execute_write_same(SbcDisk& disk, target::Command& command) {
     return command.emplace_scratch<UnmapSteps>(disk, command, std::move(range)).run();
   }
   if (command.data().length_bytes() < disk.config().block_size()) return command.complete(scsi::kParameterValueInvalid);
-  if (disk.config().kind == VdiskKind::kNull) return command.complete();
+  if (disk.config().kind == VdiskKind::kNullio) return command.complete();
   command.emplace_scratch<WriteSameSteps>(disk, command).run();
 }
 

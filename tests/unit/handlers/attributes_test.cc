@@ -25,7 +25,7 @@ class Attributes : public testing::Test {
 
 TEST_F(Attributes, FileDiskAsRecorded) {
   const std::string file = path("a.img");
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "disk1", {{"filename", file}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "disk1", {{"filename", file}}), 0);
   const std::pair<const char*, std::string> recorded[] = {{"active", "1\n"},
                                                           {"async", "0\n"},
                                                           {"bind_alua_state", "0\n"},
@@ -65,7 +65,7 @@ TEST_F(Attributes, FileDiskAsRecorded) {
 }
 
 TEST_F(Attributes, NullDiskAsRecorded) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "null0", {}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "null0", {}), 0);
   EXPECT_EQ(rig.read("null0", "size"), "2748779069440\n");
   EXPECT_EQ(rig.read("null0", "size_mb"), "2621440\n");
   EXPECT_EQ(rig.read("null0", "usn"), "c8054713\n");
@@ -76,7 +76,7 @@ TEST_F(Attributes, NullDiskAsRecorded) {
                                    "rotational",        "scsi_device_name", "size",          "size_mb",
                                    "t10_dev_id",        "t10_vend_id",      "tst",           "usn",
                                    "vend_specific_id"}));
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "null3",
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "null3",
                     {{"size_mb", "4"},
                      {"blocksize", "4096"},
                      {"read_only", "1"},
@@ -96,7 +96,7 @@ TEST_F(Attributes, NullDiskAsRecorded) {
 }
 
 TEST_F(Attributes, SizeOfNullDisk) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "n1", {{"size_mb", "16"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "n1", {{"size_mb", "16"}}), 0);
   struct Case {
     const char *name, *text;
     int code;
@@ -126,7 +126,7 @@ TEST_F(Attributes, SizeOfNullDisk) {
 }
 
 TEST_F(Attributes, Texts) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "f1", {}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "f1", {}), 0);
   const std::string long_text(5000, 'x');
   EXPECT_EQ(rig.write("f1", "t10_vend_id", "a\nb\n"), 0);
   EXPECT_EQ(rig.read("f1", "t10_vend_id"), "a\n[key]\n");
@@ -149,7 +149,7 @@ TEST_F(Attributes, Texts) {
 }
 
 TEST_F(Attributes, Identifiers) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "f1", {}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "f1", {}), 0);
   for (const char* bad : {"abc", "a\nb\n", "0x001122334455667\n", "0xZZ11223344556677\n"})
     EXPECT_EQ(rig.write("f1", "eui64_id", bad), EINVAL) << bad;
   EXPECT_EQ(rig.write("f1", "eui64_id", "0x00112233445566778899aabb\n"), 0);
@@ -164,7 +164,7 @@ TEST_F(Attributes, Identifiers) {
 }
 
 TEST_F(Attributes, Numbers) {
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "f1", {{"filename", path("a.img")}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", path("a.img")}}), 0);
   EXPECT_EQ(rig.write("f1", "opt_trans_len", "1\n"), EINVAL);
   EXPECT_EQ(rig.write("f1", "opt_trans_len", "524288\n"), 0);
   EXPECT_EQ(rig.read("f1", "opt_trans_len"), "524288\n[key]\n");  // written, though the default
@@ -182,7 +182,7 @@ TEST_F(Attributes, Numbers) {
 
 TEST_F(Attributes, ActiveAndFilename) {
   const std::string a = path("a.img"), b = path("b.img", 8u << 20);
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "f1", {{"filename", a}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", a}}), 0);
   EXPECT_EQ(rig.write("f1", "filename", b), EINVAL);
   EXPECT_EQ(rig.write("f1", "active", "2\n"), EINVAL);
   EXPECT_EQ(rig.write("f1", "active", "0\n"), 0);
@@ -201,7 +201,7 @@ TEST_F(Attributes, ActiveAndFilename) {
 
 TEST_F(Attributes, ResyncSize) {
   const std::string a = path("a.img");
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "f1", {{"filename", a}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", a}}), 0);
   std::filesystem::resize_file(a, 1000);
   EXPECT_EQ(rig.write("f1", "resync_size", "1\n"), 0);
   EXPECT_EQ(rig.read("f1", "size"), "1000\n[key]\n");
@@ -212,32 +212,33 @@ TEST_F(Attributes, ResyncSize) {
 }
 
 TEST_F(Attributes, ThinProvisioning) {
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "f1", {{"filename", path("a.img")}, {"thin_provisioned", "1"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", path("a.img")}, {"thin_provisioned", "1"}}), 0);
   EXPECT_EQ(rig.read("f1", "thin_provisioned"), "1\n[key]\n");
   EXPECT_EQ(rig.write("f1", "gen_tp_soft_threshold_reached_UA", "1\n"), 0);
-  ASSERT_EQ(rig.add(VdiskKind::kFile, "f2", {{"filename", path("b.img")}, {"thin_provisioned", "2"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f2", {{"filename", path("b.img")}, {"thin_provisioned", "2"}}), 0);
   EXPECT_EQ(rig.read("f2", "thin_provisioned"), "0\n[key]\n");
   EXPECT_EQ(rig.row("f2", "gen_tp_soft_threshold_reached_UA"), nullptr);
   ASSERT_EQ(
-      rig.add(VdiskKind::kFile, "f3", {{"filename", path("c.img")}, {"thin_provisioned", "1"}, {"read_only", "1"}}), 0);
+      rig.add(VdiskKind::kFileio, "f3", {{"filename", path("c.img")}, {"thin_provisioned", "1"}, {"read_only", "1"}}),
+      0);
   EXPECT_EQ(rig.read("f3", "thin_provisioned"), "0\n[key]\n");
 }
 
 TEST_F(Attributes, CreationErrors) {
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", "/nonexistent/x"}}), ENOENT);
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", rig.directory.path()}}), EINVAL);
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", "/dev/null"}}), EINVAL);
-  EXPECT_EQ(rig.add(VdiskKind::kBlock, "x", {{"filename", path("a.img")}}), ENOTBLK);
-  EXPECT_EQ(rig.add(VdiskKind::kBlock, "x", {{"filename", "/dev/null"}}), EINVAL);
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", "/nonexistent/x"}, {"active", "0"}}), 0);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", "/nonexistent/x"}}), ENOENT);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", rig.directory.path()}}), EINVAL);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", "/dev/null"}}), EINVAL);
+  EXPECT_EQ(rig.add(VdiskKind::kBlockio, "x", {{"filename", path("a.img")}}), ENOTBLK);
+  EXPECT_EQ(rig.add(VdiskKind::kBlockio, "x", {{"filename", "/dev/null"}}), EINVAL);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", "/nonexistent/x"}, {"active", "0"}}), 0);
   EXPECT_EQ(rig.read("x", "size"), "0\n[key]\n");
-  EXPECT_EQ(rig.add(VdiskKind::kNull, "x", {}), EEXIST);
+  EXPECT_EQ(rig.add(VdiskKind::kNullio, "x", {}), EEXIST);
   // Another disk has the serial number that the name would give.
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "y", {}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "y", {}), 0);
   ASSERT_EQ(rig.write("y", "usn", "b8fdbd32\n"), 0);
-  EXPECT_EQ(rig.add(VdiskKind::kNull, "disk1", {}), EEXIST);
+  EXPECT_EQ(rig.add(VdiskKind::kNullio, "disk1", {}), EEXIST);
   std::filesystem::remove_all(rig.directory.path() + "/pr");
-  EXPECT_EQ(rig.add(VdiskKind::kNull, "z", {}), ENOENT);
+  EXPECT_EQ(rig.add(VdiskKind::kNullio, "z", {}), ENOENT);
 }
 
 TEST_F(Attributes, PathsOfTheTreeItselfAreRefused) {
@@ -245,8 +246,8 @@ TEST_F(Attributes, PathsOfTheTreeItselfAreRefused) {
   const std::string link = rig.directory.path() + "/link";
   std::filesystem::create_symlink(a, link);
   rig.environment.forbidden = [a](const std::string& resolved) { return resolved == a; };
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", link}}), EINVAL);
-  EXPECT_EQ(rig.add(VdiskKind::kFile, "x", {{"filename", path("b.img")}}), 0);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", link}}), EINVAL);
+  EXPECT_EQ(rig.add(VdiskKind::kFileio, "x", {{"filename", path("b.img")}}), 0);
 }
 
 }  // namespace

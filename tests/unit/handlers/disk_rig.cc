@@ -143,9 +143,9 @@ DiskRig::~DiskRig() {
 }
 
 int DiskRig::add(VdiskKind kind, const std::string& name, const target::Parameters& parameters) {
-  VdiskHandler& handler = kind == VdiskKind::kFile    ? file_handler
-                          : kind == VdiskKind::kBlock ? block_handler
-                                                      : null_handler;
+  VdiskHandler& handler = kind == VdiskKind::kFileio    ? file_handler
+                          : kind == VdiskKind::kBlockio ? block_handler
+                                                        : null_handler;
   std::optional<base::Status> result;
   registry.create_device(handler, name, parameters, [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
@@ -163,7 +163,7 @@ void DiskRig::map(const std::string& name, std::uint16_t lun) {
 std::shared_ptr<SimStore> DiskRig::add_simulated(const target::Parameters& parameters, std::size_t size_bytes) {
   target::Parameters all = parameters;
   all.emplace_back("filename", directory.file("simulated", size_bytes));
-  EXPECT_EQ(add(VdiskKind::kFile, "sim", all), 0);
+  EXPECT_EQ(add(VdiskKind::kFileio, "sim", all), 0);
   auto store = std::make_shared<SimStore>(size_bytes);
   Geometry geometry;
   geometry.size_bytes = size_bytes;

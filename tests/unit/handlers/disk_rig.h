@@ -112,8 +112,8 @@ class DiskRig {
   target::Shard shard{shards, executor, &executor, budget};
   target::Registry registry{shards, log};
   VdiskEnvironment environment;
-  VdiskHandler file_handler{VdiskKind::kFile, environment}, block_handler{VdiskKind::kBlock, environment},
-      null_handler{VdiskKind::kNull, environment};
+  VdiskHandler file_handler{VdiskKind::kFileio, environment}, block_handler{VdiskKind::kBlockio, environment},
+      null_handler{VdiskKind::kNullio, environment};
   std::unique_ptr<target::Driver> driver;
   target::Target* target = nullptr;
 };

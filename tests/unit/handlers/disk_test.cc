@@ -243,6 +243,7 @@ TEST_F(Disk, SwitchingTheCacheOffFlushesAndWritesThrough) {
   list.resize(24);
   EXPECT_TRUE(run({0x15, 0x10, 0, 0, 24, 0}, 0, list).good());
   EXPECT_EQ(store->stable(), store->contents());
+  EXPECT_EQ(rig.read("sim", "write_through"), "1\n[key]\n");
   run({0x2A, 0, 0, 0, 0, 1, 0, 0, 1, 0}, 0, pattern(kBlock, 2));
   EXPECT_EQ(actions(), (std::vector{Action::kWrite, Action::kFlush, Action::kWriteDurable}));
 }
@@ -259,9 +260,11 @@ TEST_F(Disk, SavedPagesComeBack) {
   rig.disk("sim").reset();
   EXPECT_TRUE(rig.disk("sim").control().tas);
   // Where saving fails nothing changes, and the initiator may try again.
+  list[8] = 0x08;
   std::filesystem::remove_all(rig.directory.path() + "/vdev_mode_pages");
   EXPECT_EQ(run({0x15, 0x11, 0, 0, 16, 0}, 0, list).status, scsi::Status::kBusy);
   EXPECT_TRUE(rig.disk("sim").control().tas);
+  EXPECT_FALSE(rig.disk("sim").control().swp);
 }
 
 TEST_F(Disk, ReadOnlyDiskRefusesWrites) {
@@ -279,7 +282,7 @@ TEST_F(Disk, SmallCommands) {
 }
 
 TEST_F(Disk, SizeChangeIsToldToEveryNexus) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "null", {{"size_mb", "16"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "null", {{"size_mb", "16"}}), 0);
   rig.map("null", 0);
   initiator = rig.connect();
   ASSERT_EQ(rig.write("null", "size_mb", "32"), 0);
@@ -290,7 +293,7 @@ TEST_F(Disk, SizeChangeIsToldToEveryNexus) {
 }
 
 TEST_F(Disk, NullDiskNeverShowsWhatTheBufferHeld) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "null", {}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "null", {}), 0);
   rig.map("null", 0);
   initiator = rig.connect();
   EXPECT_TRUE(run({0x2A, 0, 0, 0, 0, 0, 0, 0, 8, 0}, 0, Data(8 * kBlock, 0xAA)).good());
@@ -299,7 +302,7 @@ TEST_F(Disk, NullDiskNeverShowsWhatTheBufferHeld) {
 }
 
 TEST_F(Disk, DummyDisk) {
-  ASSERT_EQ(rig.add(VdiskKind::kNull, "null", {{"dummy", "1"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "null", {{"dummy", "1"}}), 0);
   rig.map("null", 0);
   initiator = rig.connect();
   EXPECT_EQ(run({0x12, 0, 0, 0, 66, 0}, 66).data.at(0) & 0xE0, 0x60);

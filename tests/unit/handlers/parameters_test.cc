@@ -62,11 +62,11 @@ TEST(Parameters, NullDisk) {
       {"bind_alua_state", "0", EINVAL},
   };
   for (const Case& one : cases)
-    EXPECT_EQ(code(VdiskKind::kNull, {{one.name, one.value}}), one.code) << one.name << '=' << one.value;
+    EXPECT_EQ(code(VdiskKind::kNullio, {{one.name, one.value}}), one.code) << one.name << '=' << one.value;
 }
 
 TEST(Parameters, Values) {
-  auto config = parse_parameters(VdiskKind::kNull, "d",
+  auto config = parse_parameters(VdiskKind::kNullio, "d",
                                  {{"SIZE_MB", "010"},
                                   {"size_mb", "0x10"},
                                   {"blocksize", "4097"},
@@ -79,34 +79,34 @@ TEST(Parameters, Values) {
   EXPECT_FALSE(config->rotational);  // the lowest bit
   EXPECT_TRUE(config->read_only);
   EXPECT_EQ(config->tst, 0);
-  EXPECT_EQ(parse_parameters(VdiskKind::kNull, "d", {})->size_bytes, kDefaultNullSizeBytes);
-  EXPECT_FALSE(parse_parameters(VdiskKind::kFile, "d", {{"filename", "/x"}})->bind_alua_state);
-  EXPECT_TRUE(parse_parameters(VdiskKind::kBlock, "d", {{"filename", "/x"}})->bind_alua_state);
+  EXPECT_EQ(parse_parameters(VdiskKind::kNullio, "d", {})->size_bytes, kDefaultNullSizeBytes);
+  EXPECT_FALSE(parse_parameters(VdiskKind::kFileio, "d", {{"filename", "/x"}})->bind_alua_state);
+  EXPECT_TRUE(parse_parameters(VdiskKind::kBlockio, "d", {{"filename", "/x"}})->bind_alua_state);
 }
 
 TEST(Parameters, FileDisk) {
-  EXPECT_EQ(code(VdiskKind::kFile, {}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "relative"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"filename", "/b"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("size_mb", "8")), 0);  // taken, the file decides
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("dummy", "1")), 0);
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("nosuch", "1")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("o_direct", "1")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("o_direct", "2")), 0);
-  EXPECT_EQ(code(VdiskKind::kFile, with_file("async", "2")), 0);
-  EXPECT_TRUE(parse_parameters(VdiskKind::kFile, "d", with_file("async", "2"))->async);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"read_only", "1"}, {"nv_cache", "1"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_filename", "/x"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_mode", "dev_check"}, {"dif_type", "1"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFile, {{"filename", "/a"}, {"dif_mode", "tgt|scst"}, {"dif_type", "1"}}), EOPNOTSUPP);
+  EXPECT_EQ(code(VdiskKind::kFileio, {}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "relative"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"filename", "/b"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("size_mb", "8")), 0);  // taken, the file decides
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("dummy", "1")), 0);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("nosuch", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("o_direct", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("o_direct", "2")), 0);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("async", "2")), 0);
+  EXPECT_TRUE(parse_parameters(VdiskKind::kFileio, "d", with_file("async", "2"))->async);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"read_only", "1"}, {"nv_cache", "1"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_filename", "/x"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_mode", "dev_check"}, {"dif_type", "1"}}), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_mode", "tgt|scst"}, {"dif_type", "1"}}), EOPNOTSUPP);
 }
 
 TEST(Parameters, BlockDisk) {
-  EXPECT_EQ(code(VdiskKind::kBlock, with_file("async", "1")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kBlock, with_file("o_direct", "0")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kBlock, with_file("size_mb", "8")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kBlock, with_file("blocksize", "8192")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kBlock, with_file("blocksize", "4096")), 0);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("async", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("o_direct", "0")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("size_mb", "8")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("blocksize", "8192")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("blocksize", "4096")), 0);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ class RecordedDisks : public testing::TestWithParam<Recorded> {
  protected:
   void SetUp() override {
     target::Parameters parameters = GetParam().parameters;
-    if (GetParam().kind == VdiskKind::kFile)
+    if (GetParam().kind == VdiskKind::kFileio)
       parameters.emplace_back("filename", rig.directory.file("backing", 64u << 20));
     ASSERT_EQ(rig.add(GetParam().kind, GetParam().name, parameters), 0);
     rig.map(GetParam().name, GetParam().lun);
@@ -61,14 +61,14 @@ TEST_P(RecordedDisks, ModePages) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, RecordedDisks,
-                         testing::Values(Recorded{"fileio", "fileio0", VdiskKind::kFile, 0, {}},
-                                         Recorded{"nullio", "nullio2", VdiskKind::kNull, 2, {{"size_mb", "1024"}}},
-                                         Recorded{
-                                             "fileio-thin", "thin3", VdiskKind::kFile, 3, {{"thin_provisioned", "1"}}},
-                                         Recorded{"fileio-readonly", "ro4", VdiskKind::kFile, 4, {{"read_only", "1"}}},
-                                         Recorded{"fileio-4k", "b4k5", VdiskKind::kFile, 5, {{"blocksize", "4096"}}}),
-                         [](const auto& disk) { return std::string(disk.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Devices, RecordedDisks,
+    testing::Values(Recorded{"fileio", "fileio0", VdiskKind::kFileio, 0, {}},
+                    Recorded{"nullio", "nullio2", VdiskKind::kNullio, 2, {{"size_mb", "1024"}}},
+                    Recorded{"fileio-thin", "thin3", VdiskKind::kFileio, 3, {{"thin_provisioned", "1"}}},
+                    Recorded{"fileio-readonly", "ro4", VdiskKind::kFileio, 4, {{"read_only", "1"}}},
+                    Recorded{"fileio-4k", "b4k5", VdiskKind::kFileio, 5, {{"blocksize", "4096"}}}),
+    [](const auto& disk) { return std::string(disk.param.name); });
 
 }  // namespace
 }  // namespace uscst::handlers::test

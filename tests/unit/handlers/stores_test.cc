@@ -45,7 +45,7 @@ class Stores : public testing::TestWithParam<io::ReactorKind> {
     EXPECT_TRUE(buffers.allocate(length, made));
     return made;
   }
-  VdiskConfig config(const std::string& path, VdiskKind kind = VdiskKind::kFile) {
+  VdiskConfig config(const std::string& path, VdiskKind kind = VdiskKind::kFileio) {
     VdiskConfig made;
     made.kind = kind;
     made.filename = path;
@@ -148,7 +148,7 @@ class LoopDevice {
 TEST_P(Stores, BlockDevice) {
   LoopDevice loop(directory.file("a.img", kSize));
   if (!loop.bound()) GTEST_SKIP() << "no loop device here";
-  VdiskConfig disk = config(loop.path(), VdiskKind::kBlock);
+  VdiskConfig disk = config(loop.path(), VdiskKind::kBlockio);
   auto opened = open_store(disk, {});
   ASSERT_TRUE(opened.has_value()) << opened.error().text;
   EXPECT_EQ(opened->geometry.size_bytes, kSize);
