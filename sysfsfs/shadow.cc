@@ -30,8 +30,9 @@ base::Status mount_tmpfs(std::string_view source, const std::string& path) {
   return {};
 }
 
-base::Status bind_again(const std::string& from, const std::string& to) {
+base::Status bind_again(const std::string& from, const std::string& to, const Step& step) {
   if (mount(from.c_str(), to.c_str(), kNothing, MS_BIND | MS_REC, nullptr) != 0) return failed("bind", from);
+  step("cut what was bound off from the original");
   // What is mounted or unmounted here must not reach the original; the other way round is wanted.
   if (mount(kNothing, to.c_str(), kNothing, MS_SLAVE | MS_REC, nullptr) != 0) return failed("make a slave", to);
   return {};
@@ -44,7 +45,7 @@ base::Status copy_link(const std::string& from, const std::string& to) {
   return {};
 }
 
-base::Status show_entry(const std::string& from, const std::string& to) {
+base::Status show_entry(const std::string& from, const std::string& to, const Step& step) {
   struct stat attributes{};
   if (lstat(from.c_str(), &attributes) != 0) return failed("look at", from);
   if (S_ISLNK(attributes.st_mode)) return copy_link(from, to);
@@ -55,7 +56,7 @@ base::Status show_entry(const std::string& from, const std::string& to) {
     if (fd < 0) return failed("make", to);
     close(fd);
   }
-  return bind_again(from, to);
+  return bind_again(from, to, step);
 }
 
 base::Result<std::vector<std::string>> names_in(const std::string& path) {
@@ -137,7 +138,7 @@ base::Status raise_shadow(const std::string& stage, const std::string& parent, c
   if (!names) return std::unexpected(names.error());
   for (const std::string& entry : *names) {
     step("bind " + entry);
-    if (auto status = show_entry(parent + '/' + entry, shadow + '/' + entry); !status) return status;
+    if (auto status = show_entry(parent + '/' + entry, shadow + '/' + entry, step); !status) return status;
   }
   step("mount the tree");
   std::string place = shadow + '/' + name;

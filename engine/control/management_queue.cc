@@ -23,7 +23,10 @@ struct ManagementQueue::Item {
 };
 
 ManagementQueue::~ManagementQueue() {
-  for (const auto& item : items_) item->queue = nullptr;
+  for (const auto& item : items_) {
+    item->queue = nullptr;
+    io::Executor::disarm(item->patience);
+  }
 }
 
 void ManagementQueue::run(Lock lock, Work work, target::Done answered) {
