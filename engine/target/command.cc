@@ -73,9 +73,7 @@ Command::Step Command::received() {
   nexus_lun_ = entry->nexus_lun;
   read_only_lun_ = entry->read_only;
   lun_map_version_ = tasks_->lun_map()->version;
-  if (over_limit())
-    return refuse(nexus_lun_->active_commands.load() == 1 ? scsi::Status::kBusy : scsi::Status::kTaskSetFull,
-                  go<kReceived, kSendStatus>());
+  if (over_limit()) return refuse(full_status(), go<kReceived, kSendStatus>());
   auto decoded = scsi::decode_cdb(cdb(), device().unit().traits());
   if (!decoded) return refuse(decoded.error(), go<kReceived, kSendStatus>());
   decoded_ = *decoded;
@@ -88,14 +86,18 @@ Command::Step Command::receive_without_lun() {
   bool answers = decoded && (decoded->operation() == scsi::Operation::kInquiry ||
                              decoded->operation() == scsi::Operation::kRequestSense ||
                              decoded->operation() == scsi::Operation::kReportLuns);
+  if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb, go<kReceived, kSendStatus>());
   if (!answers) return refuse(scsi::kLunNotSupported, go<kReceived, kSendStatus>());
+  if (auto sense = scsi::check_direction(*decoded, request.direction))
+    return refuse(*sense, go<kReceived, kSendStatus>());
   decoded_ = *decoded;
-  data_in_length_bytes_ = 0;
   return go<kReceived, kWaitBuffer>();
 }
 
 Command::Step Command::parsed() {
   if (request.invalid_fields) return refuse(scsi::kInvalidFieldInCdb, go<kParsed, kSendStatus>());
+  // Nothing establishes an ACA here, so no command can belong to one (SAM-5 5.9.4).
+  if (request.attribute == scsi::TaskAttribute::kAca) return refuse(scsi::kInvalidMessage, go<kParsed, kSendStatus>());
   if (auto sense = scsi::check_direction(decoded_, request.direction))
     return refuse(*sense, go<kParsed, kSendStatus>());
   // What the decoder knows only to tell a wrong data direction first.
@@ -109,16 +111,14 @@ Command::Step Command::wait_buffer() {
                          : decoded_.length_from_transport             ? request.expected_length_bytes
                                                                       : decoded_.data_length_bytes;
   std::uint64_t length = std::min(wanted, request.expected_length_bytes);
-  if (length > 0 && data_.empty()) {
-    if (!shard_->buffers().allocate(length, data_)) {
-      shard_->wait_for_buffer(*this);
-      return std::nullopt;
-    }
+  if (!shard_->may_ever_allocate(length)) return refuse(full_status(), go<kWaitBuffer, kSendStatus>());
+  if (length > 0 && data_.empty() && !shard_->allocate_in_turn(*this, length, data_)) return std::nullopt;
+  if (decoded_.direction == scsi::Direction::kOut) {
+    residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes) - static_cast<std::int64_t>(wanted);
   }
   if (!nexus_lun_) return go<kWaitBuffer, kExecuting>();
   if (length == 0 || decoded_.direction != scsi::Direction::kOut) return go<kWaitBuffer, kWaitOrder>();
   data_out_length_bytes_ = length;
-  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes) - static_cast<std::int64_t>(wanted);
   event_ = false;
   awaits_event_ = true;
   return go<kWaitBuffer, kFetchData>();
@@ -155,13 +155,14 @@ Command::Step Command::wait_order() {
   return go<kWaitOrder, kWaitGate>();
 }
 
+// A LUN that is gone is told at once: what closed its gate may never open it again.
 Command::Step Command::wait_gate() {
-  if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
   switch (look_again()) {
     case StillMapped::kYes: break;
     case StillMapped::kNo: return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
     case StillMapped::kOther: return refuse(scsi::Status::kBusy, go<kWaitGate, kSendStatus>());
   }
+  if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
   return go<kWaitGate, kChecks>();
 }
 
@@ -172,7 +173,6 @@ Command::Step Command::checks() {
     return refuse(scsi::Status::kReservationConflict, go<kChecks, kSendStatus>());
   }
   if (auto attention = deliverable_attention()) {
-    delivered_attention_ = attention;
     return refuse(*attention, go<kChecks, kSendStatus>());
   }
   if (decoded_.has(scsi::Flag::kWrites) && (read_only_lun_ || device().unit().control().swp)) {
@@ -211,6 +211,7 @@ Command::Step Command::send_status() {
   if (!status_handed_over_) {
     status_handed_over_ = true;
     leave_order();
+    count_no_more();  // the initiator may send the next before this end knows that it has the response
     event_ = false;
     awaits_event_ = true;
     transport_.send_status(*this);
@@ -225,16 +226,29 @@ Command::Step Command::end_aborted() {
   bool tell = abort_reason_ == AbortReason::kOtherNexus && nexus_lun_ && device().unit().control().tas;
   status_ = tell ? scsi::Status::kTaskAborted : scsi::Status::kGood;
   data_in_length_bytes_ = 0;
+  residual_bytes_ = static_cast<std::int64_t>(request.expected_length_bytes);
   sense_ = {};
   return tell ? kSendStatus : kFinished;
 }
 
 // --- what the steps rest on
 
+// The limit is one of each session and LUN, while the count is the nexus': a channel may use what others leave.
 bool Command::over_limit() {
   counted_ = true;
   int active = nexus_lun_->active_commands.fetch_add(1, std::memory_order_relaxed) + 1;
-  return active > device().maximum_commands.load(std::memory_order_relaxed);
+  int sessions = std::max(1, session().nexus().sessions.load(std::memory_order_relaxed));
+  return active > device().maximum_commands.load(std::memory_order_relaxed) * sessions;
+}
+
+void Command::count_no_more() {
+  if (counted_) nexus_lun_->active_commands.fetch_sub(1, std::memory_order_relaxed);
+  counted_ = false;
+}
+
+// SAM-5 5.3.1: BUSY where no other command of the nexus could end and so make room.
+scsi::Status Command::full_status() const {
+  return nexus_lun_ && nexus_lun_->active_commands.load() > 1 ? scsi::Status::kTaskSetFull : scsi::Status::kBusy;
 }
 
 // The map may have changed while the command waited. Where its LUN is another device now, what was decoded no longer
@@ -252,12 +266,25 @@ Command::StillMapped Command::look_again() {
 
 std::optional<scsi::Sense> Command::deliverable_attention() {
   if (!nexus_lun_->has_attention() || decoded_.has(scsi::Flag::kUnitAttentionExempt)) return std::nullopt;
-  auto attention = nexus_lun_->take_attention();
-  // REPORTED LUNS DATA HAS CHANGED is one event of the whole session.
-  if (attention == scsi::kUaReportedLunsChanged) {
-    for (const LunMap::Entry& entry : tasks_->lun_map()->entries) entry.nexus_lun->drop_attention(*attention);
+  return take_attention();
+}
+
+// The first unit attention, which comes back if the response is not sent. REPORTED LUNS DATA HAS CHANGED is one event
+// of the whole session.
+std::optional<scsi::Sense> Command::take_attention() {
+  delivered_attention_ = nexus_lun_->take_attention();
+  if (delivered_attention_ == scsi::kUaReportedLunsChanged) {
+    for (const LunMap::Entry& entry : tasks_->lun_map()->entries)
+      entry.nexus_lun->drop_attention(scsi::kUaReportedLunsChanged);
   }
-  return attention;
+  return delivered_attention_;
+}
+
+void Command::give_attention_back() {
+  if (delivered_attention_ == scsi::kUaReportedLunsChanged) {
+    for (const LunMap::Entry& entry : tasks_->lun_map()->entries) entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+  }
+  nexus_lun_->raise_first(*delivered_attention_);
 }
 
 Command::Step Command::refuse(const scsi::Sense& sense, CommandState next) {
@@ -288,7 +315,7 @@ void Command::data_fetched(bool ok) {
 
 void Command::status_sent(bool ok) {
   event_ = true;
-  if (!ok && delivered_attention_) nexus_lun_->raise_first(*delivered_attention_);
+  if (!ok && delivered_attention_) give_attention_back();
   advance();
 }
 
@@ -306,7 +333,10 @@ void Command::abort(AbortReason reason) {
   if (state_ == kFinished || aborted()) return;
   abort_reason_ = reason;
   if (state_ == kSendStatus) return;  // too late: the response is on its way
-  if (state_ == kWaitBuffer && CommandWaitHook::is_linked()) CommandWaitHook::unlink();
+  if (state_ == kWaitBuffer && CommandWaitHook::is_linked()) {
+    CommandWaitHook::unlink();
+    shard_->buffer_returned();  // who waited behind it may have enough now
+  }
   if (state_ == kWaitOrder && awaits_event_ && nexus_lun_->order.forget(*this)) awaits_event_ = false;
   advance();
 }
@@ -368,7 +398,7 @@ void Command::leave_order() {
 void Command::count() {
   SessionCounters& counters = tasks_->counters;
   counters.commands.fetch_sub(1, std::memory_order_relaxed);
-  if (counted_) nexus_lun_->active_commands.fetch_sub(1, std::memory_order_relaxed);
+  count_no_more();
   if (!decoded_.row) return;
   constexpr std::uint64_t kAligned = 4096;
   auto& direction = counters.of(decoded_.direction);

@@ -143,6 +143,8 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   io::Buffer& second_data() { return second_data_; }
 
   // --- engine
+  // The first unit attention of its nexus, to be told by this command.
+  std::optional<scsi::Sense> take_attention();
   // Asks the command to end; it honours that as soon as the state allows. The first reason counts.
   void abort(AbortReason reason);
   // Holds the sweep until this command has ended.
@@ -176,9 +178,12 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
 
   Step receive_without_lun();
   bool over_limit();
+  void count_no_more();
+  scsi::Status full_status() const;
   enum class StillMapped { kYes, kNo, kOther };
   StillMapped look_again();
   std::optional<scsi::Sense> deliverable_attention();
+  void give_attention_back();
   Step refuse(const scsi::Sense& sense, CommandState next);
   Step refuse(scsi::Status status, CommandState next);
   void set_sense(const scsi::Sense& sense);

@@ -19,6 +19,7 @@ inline constexpr std::array kTransitions{
     Transition{CommandState::kParsed, CommandState::kSendStatus},
     Transition{CommandState::kWaitBuffer, CommandState::kFetchData},
     Transition{CommandState::kWaitBuffer, CommandState::kWaitOrder},
+    Transition{CommandState::kWaitBuffer, CommandState::kSendStatus},
     Transition{CommandState::kWaitBuffer, CommandState::kExecuting},  // nothing to order or to check without a LUN
     Transition{CommandState::kFetchData, CommandState::kWaitOrder},
     Transition{CommandState::kFetchData, CommandState::kSendStatus},

@@ -44,13 +44,13 @@ void Device::enter(NexusLun& nexus_lun) {
   nexuses_.push_back(&nexus_lun);
 }
 
-// The reservation of a nexus ends with it (SPC-2 5.5.1).
+// The reservation of a nexus ends with it (SPC-2 5.5.1), unless it sees the device under another number still.
 void Device::leave(NexusLun& nexus_lun) {
-  {
-    std::lock_guard lock(mutex_);
-    std::erase(nexuses_, &nexus_lun);
-  }
-  release(nexus_lun.nexus_id());
+  std::lock_guard lock(mutex_);
+  std::erase(nexuses_, &nexus_lun);
+  bool last = std::none_of(nexuses_.begin(), nexuses_.end(),
+                           [&](const NexusLun* other) { return other->nexus_id() == nexus_lun.nexus_id(); });
+  if (last) release(nexus_lun.nexus_id());
 }
 
 void Device::add_export(AccessGroup& group, std::uint16_t lun) { exports_.push_back({next_export_++, &group, lun}); }

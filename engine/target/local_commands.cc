@@ -36,7 +36,7 @@ void request_sense(Command& command) {
   scsi::Sense pending = scsi::kNoSense;
   if (!command.nexus_lun()) {
     pending = scsi::kLunNotSupported;
-  } else if (auto attention = command.nexus_lun()->take_attention()) {
+  } else if (auto attention = command.take_attention()) {
     pending = *attention;
   }
   command.complete_with(scsi::request_sense(command.decoded(), pending));

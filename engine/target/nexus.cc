@@ -7,10 +7,14 @@
 namespace uscst::target {
 
 std::shared_ptr<NexusLun> Nexus::at(std::uint16_t lun, const std::shared_ptr<Device>& device) {
-  std::shared_ptr<NexusLun> known = luns_[lun].lock();
-  if (known && known->device_pointer() == device) return known;
+  const std::pair key{lun, device->id()};
+  auto found = luns_.find(key);
+  if (found != luns_.end()) {
+    if (auto known = found->second.lock()) return known;
+  }
+  std::erase_if(luns_, [](const auto& entry) { return entry.second.expired(); });
   auto made = std::make_shared<NexusLun>(id_, lun, device);
-  luns_[lun] = made;
+  luns_[key] = made;
   return made;
 }
 

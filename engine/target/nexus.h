@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "engine/scsi/sense.h"
 #include "engine/target/gate.h"
@@ -37,6 +38,7 @@ class Nexus {
   // Never 0, never used again: reservations remember it.
   std::uint64_t id() const { return id_; }
   const NexusKey& key() const { return key_; }
+  std::atomic<int> sessions{0};  // its channels
 
   // Control thread: this nexus at `device` under `lun`, made when it is not there.
   std::shared_ptr<NexusLun> at(std::uint16_t lun, const std::shared_ptr<Device>& device);
@@ -44,7 +46,8 @@ class Nexus {
  private:
   const std::uint64_t id_;
   const NexusKey key_;
-  std::map<std::uint16_t, std::weak_ptr<NexusLun>> luns_;
+  // A nexus whose channels come from several addresses may be in several groups: so a number is not enough.
+  std::map<std::pair<std::uint16_t, std::uint64_t>, std::weak_ptr<NexusLun>> luns_;  // by LUN and device id
 };
 
 // One nexus at one logical unit (I_T_L nexus). Any thread.

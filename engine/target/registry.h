@@ -56,7 +56,8 @@ class Registry {
 
   // --- devices. Errors: EINVAL for a bad name or parameter, EEXIST, and those of the handler.
   void create_device(Handler& handler, const std::string& name, const Parameters& parameters, Done done);
-  // Takes the device's LUNs away everywhere, waits for its commands, lets it go. EINVAL when there is none of the name.
+  // Takes the device's LUNs away everywhere, waits for its commands, lets it go: when `done` runs, nothing of the
+  // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
 
   // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
@@ -107,6 +108,9 @@ class Registry {
   void wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done);
   // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED.
   void publish(AccessGroup& group, bool luns_changed);
+  // The session's LUN map as its group is now, not given to its reactor yet: the unit attentions of a LUN that shows
+  // another device than before are set first.
+  void renew_lun_map(Session& session, bool tell_exchanged);
   void for_each_session(AccessGroup& group, const std::function<void(Session&)>& visit);
   void reassign_sessions();
   void change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change, Done done);

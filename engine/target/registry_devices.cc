@@ -26,21 +26,25 @@ void Registry::create_device(Handler& handler, const std::string& name, const Pa
 }
 
 void Registry::delete_device(Handler& handler, std::string_view name, Done done) {
-  auto device = find_device(name);
+  std::shared_ptr<Device> device = find_device(name);
   if (!device || device->deleting) {
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
   device->deleting = true;
-  std::vector<std::shared_ptr<NexusLun>> leaving;
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();
-    auto gone = unmap_lun(*group, lun);
-    leaving.insert(leaving.end(), gone.begin(), gone.end());
+    unmap_lun(*group, lun);
     publish(*group, true);
   }
-  wait_for(std::move(leaving), [this, device, done = std::move(done)](base::Status) mutable {
-    devices_.erase(device->name());
-    log_.info("device {} deleted", device->name());
+  // All of its commands, also those that a gate held or that wait for data: they end as soon as they see the new map.
+  auto select = [gone = device.get()](const Command& command) {
+    return command.nexus_lun() && &command.device() == gone ? SweepVerdict::kWait : SweepVerdict::kSkip;
+  };
+  drain(select, base::Duration::zero(), [this, device, done = std::move(done)](base::Status) mutable {
+    std::string device_name = device->name();
+    devices_.erase(device_name);
+    device.reset();
+    log_.info("device {} deleted", device_name);
     done({});
   });
 }

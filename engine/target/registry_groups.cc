@@ -20,9 +20,10 @@ void Registry::reassign_sessions() {
         if (&group == session->group_) continue;
         log_.info("target {}: session {} moves to group '{}'", target->name(), session->name(), group.name());
         session->group_ = &group;
-        target->give_lun_map(*session);
+        renew_lun_map(*session, true);
         for (const LunMap::Entry& entry : session->lun_map()->entries)
           entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+        target->publish_lun_map(*session);
       }
     }
   }

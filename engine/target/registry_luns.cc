@@ -47,10 +47,24 @@ void Registry::for_each_session(AccessGroup& group, const std::function<void(Ses
 
 void Registry::publish(AccessGroup& group, bool luns_changed) {
   for_each_session(group, [&](Session& session) {
-    group.target().give_lun_map(session);
-    if (!luns_changed) return;
-    for (const LunMap::Entry& entry : session.lun_map()->entries) entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+    group.target().renew_lun_map(session);
+    if (luns_changed) {
+      for (const LunMap::Entry& entry : session.lun_map()->entries)
+        entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+    }
+    group.target().publish_lun_map(session);
   });
+}
+
+void Registry::renew_lun_map(Session& session, bool tell_exchanged) {
+  std::shared_ptr<const LunMap> before = session.lun_map();
+  session.target().renew_lun_map(session);
+  for (const LunMap::Entry& entry : session.lun_map()->entries) {
+    const LunMap::Entry* old = before->find(entry.lun);
+    if (!old || &old->nexus_lun->device() == &entry.nexus_lun->device()) continue;
+    entry.nexus_lun->drop_attention(scsi::kUaReset);  // a swap, not a new nexus
+    if (tell_exchanged) entry.nexus_lun->raise(scsi::kUaInquiryDataChanged);
+  }
 }
 
 void Registry::add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done) {
@@ -72,12 +86,11 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
   if (!device) return done(std::unexpected(device.error()));
   auto leaving = unmap_lun(group, lun);
   map_lun(group, std::move(*device), lun, read_only);
-  publish(group, false);
   for_each_session(group, [&](Session& session) {
+    renew_lun_map(session, false);
     const LunMap::Entry* entry = session.lun_map()->find(lun);
-    if (!entry) return;
-    entry->nexus_lun->drop_attention(scsi::kUaReset);  // a swap, not a new nexus
-    if (how == Replace::kWithAttention) entry->nexus_lun->raise(scsi::kUaInquiryDataChanged);
+    if (entry && how == Replace::kWithAttention) entry->nexus_lun->raise(scsi::kUaInquiryDataChanged);
+    group.target().publish_lun_map(session);
   });
   wait_for(std::move(leaving), std::move(done));
 }

@@ -46,15 +46,40 @@ void SessionTasks::end_session() {
   });
 }
 
+// Commands held by a gate look again: their LUN may be gone, and the gate with it.
+void SessionTasks::set_lun_map(std::shared_ptr<const LunMap> map) {
+  lun_map_ = std::move(map);
+  for_each_command([](Command& command) {
+    if (command.state() == CommandState::kWaitGate) command.gate_opened();
+  });
+}
+
 // --- task management (SAM-5 clause 7)
+
+namespace {
+
+bool is_known(TaskManagementFunction function) {
+  switch (function) {
+    case TaskManagementFunction::kAbortTask:
+    case TaskManagementFunction::kAbortTaskSet:
+    case TaskManagementFunction::kClearTaskSet:
+    case TaskManagementFunction::kLogicalUnitReset:
+    case TaskManagementFunction::kClearAca: return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 void SessionTasks::manage(TaskManagementFunction function, const scsi::LunBytes& lun, const CommandTag& tag,
                           TaskManagementDone done) {
+  if (!is_known(function)) return done(TaskManagementResult::kNotSupported);
+  if (function == TaskManagementFunction::kAbortTask) return abort_task(lun, tag, std::move(done));
   auto number = scsi::decode_lun(lun);
   const LunMap::Entry* entry = number ? lun_map_->find(*number) : nullptr;
   if (!entry) return done(TaskManagementResult::kFailed);
   switch (function) {
-    case TaskManagementFunction::kAbortTask: return abort_task(tag, std::move(done));
+    case TaskManagementFunction::kAbortTask: break;
     case TaskManagementFunction::kAbortTaskSet: return abort_task_set(*entry, std::move(done));
     case TaskManagementFunction::kClearTaskSet: return clear_task_set(*entry, std::move(done));
     case TaskManagementFunction::kLogicalUnitReset: return reset_logical_unit(*entry, std::move(done));
@@ -63,10 +88,16 @@ void SessionTasks::manage(TaskManagementFunction function, const scsi::LunBytes&
   done(TaskManagementResult::kNotSupported);
 }
 
-// A task that is gone has ended: function complete (SAM-5 7.2).
-void SessionTasks::abort_task(const CommandTag& tag, TaskManagementDone done) {
+// A task that is gone has ended: function complete (SAM-5 7.2). One that is there is waited for even if its LUN is
+// gone: the initiator takes any answer as leave to use its memory again.
+void SessionTasks::abort_task(const scsi::LunBytes& lun, const CommandTag& tag, TaskManagementDone done) {
   auto found = std::find_if(commands_.begin(), commands_.end(), [&](const Command& c) { return c.request.tag == tag; });
-  if (found == commands_.end()) return done(TaskManagementResult::kComplete);
+  auto number = scsi::decode_lun(lun);
+  if (found == commands_.end()) {
+    bool mapped = number && lun_map_->find(*number);
+    return done(mapped ? TaskManagementResult::kComplete : TaskManagementResult::kFailed);
+  }
+  if (scsi::decode_lun(found->request.lun) != number) return done(TaskManagementResult::kFailed);
   found->add_sweep(std::make_shared<SweepToken>(
       shard_.executor(), [done = std::move(done)]() mutable { done(TaskManagementResult::kComplete); }));
   found->abort(AbortReason::kOwnNexus);
@@ -84,26 +115,28 @@ void SessionTasks::clear_task_set(const LunMap::Entry& entry, TaskManagementDone
   Device& device = entry.nexus_lun->device();
   scsi::ControlState control = device.unit().control();
   if (control.tst != 0) return abort_task_set(entry, std::move(done));
-  std::uint64_t own = entry.nexus_lun->nexus_id();
-  if (!control.tas) device.raise_for_all(scsi::kUaCommandsCleared, own);
-  abort_all_of_device(entry, [done = std::move(done)]() mutable { done(TaskManagementResult::kComplete); });
+  abort_all_of_device(entry, !control.tas,
+                      [done = std::move(done)]() mutable { done(TaskManagementResult::kComplete); });
 }
 
 void SessionTasks::reset_logical_unit(const LunMap::Entry& entry, TaskManagementDone done) {
   entry.nexus_lun->device().release_any();
-  abort_all_of_device(entry, [device = entry.nexus_lun->device_pointer(), done = std::move(done)]() mutable {
+  abort_all_of_device(entry, false, [device = entry.nexus_lun->device_pointer(), done = std::move(done)]() mutable {
     device->unit().reset();
     device->raise_for_all(scsi::kUaReset);
     done(TaskManagementResult::kComplete);
   });
 }
 
-void SessionTasks::abort_all_of_device(const LunMap::Entry& entry, io::Job done) {
-  auto select = [device = entry.nexus_lun->device_pointer(),
-                 own = entry.nexus_lun->nexus_id()](const Command& command) {
-    const NexusLun* at = command.nexus_lun();
+// `tell`: another nexus that loses a command gets COMMANDS CLEARED BY ANOTHER INITIATOR for it (SAM-5 5.8.7).
+void SessionTasks::abort_all_of_device(const LunMap::Entry& entry, bool tell, io::Job done) {
+  auto select = [device = entry.nexus_lun->device_pointer(), own = entry.nexus_lun->nexus_id(),
+                 tell](const Command& command) {
+    NexusLun* at = command.nexus_lun();
     if (!at || &at->device() != device.get()) return SweepVerdict::kSkip;
-    return at->nexus_id() == own ? SweepVerdict::kAbortForOwnNexus : SweepVerdict::kAbortForOtherNexus;
+    if (at->nexus_id() == own) return SweepVerdict::kAbortForOwnNexus;
+    if (tell && command.state() != CommandState::kSendStatus && !command.aborted()) at->raise(scsi::kUaCommandsCleared);
+    return SweepVerdict::kAbortForOtherNexus;
   };
   sweep(shard_.group(), shard_.executor(), std::move(select), std::move(done));
 }

@@ -52,7 +52,7 @@ class SessionTasks
   SessionCounters counters;
 
   // --- own thread
-  void set_lun_map(std::shared_ptr<const LunMap> map) { lun_map_ = std::move(map); }
+  void set_lun_map(std::shared_ptr<const LunMap> map);
   const std::shared_ptr<const LunMap>& lun_map() const { return lun_map_; }
 
   // A command came in; `command` is the transport's and filled in up to its expected data.
@@ -74,11 +74,11 @@ class SessionTasks
  private:
   friend class Command;
   void finished(Command& command, bool responded);
-  void abort_task(const CommandTag& tag, TaskManagementDone done);
+  void abort_task(const scsi::LunBytes& lun, const CommandTag& tag, TaskManagementDone done);
   void abort_task_set(const LunMap::Entry& entry, TaskManagementDone done);
   void clear_task_set(const LunMap::Entry& entry, TaskManagementDone done);
   void reset_logical_unit(const LunMap::Entry& entry, TaskManagementDone done);
-  void abort_all_of_device(const LunMap::Entry& entry, io::Job done);
+  void abort_all_of_device(const LunMap::Entry& entry, bool tell, io::Job done);
   void end_session();
 
   Session& session_;

@@ -2,7 +2,9 @@
 // engine knows a thread by its shard; in tests a shard stands on a simulated executor.
 #pragma once
 
+#include <atomic>
 #include <boost/intrusive/list.hpp>
+#include <cstdint>
 #include <vector>
 
 #include "engine/io/buffer.h"
@@ -23,6 +25,7 @@ class Shard {
       : group_(group),
         executor_(executor),
         reactor_(reactor),
+        budget_(budget),
         buffers_(budget),
         resume_waiting_(io::Call<>::to<&Shard::resume_waiting>(this)) {}
 
@@ -39,23 +42,31 @@ class Shard {
   void for_each_command(Visit visit) {
     for (SessionTasks& tasks : sessions_) tasks.for_each_command(visit);
   }
-  // Commands that wait for memory, first come first; resumed as buffers come back.
-  void wait_for_buffer(Command& command) { waiting_for_buffer_.push_back(command); }
+  // False for what is beyond the bound itself.
+  bool may_ever_allocate(std::uint64_t length_bytes) const;
+  // Memory for a command, first come first served on this shard. False: the command waits, and gets buffer_came() when
+  // it is to ask again.
+  bool allocate_in_turn(Command& command, std::size_t length_bytes, io::Buffer& out);
+  // A command gave its memory back, or waits for it no longer.
   void buffer_returned();
   // A gate was opened: commands that it held look again.
   void reopen_gates();
 
  private:
   void resume_waiting();
+  void tell_other_shards();
 
   ShardGroup& group_;
   io::Executor& executor_;
   io::Reactor* const reactor_;
+  io::BufferBudget& budget_;
   io::BufferPool buffers_;
   boost::intrusive::list<SessionTasks, boost::intrusive::constant_time_size<false>> sessions_;
   boost::intrusive::list<Command, boost::intrusive::base_hook<CommandWaitHook>,
                          boost::intrusive::constant_time_size<false>>
       waiting_for_buffer_;
+  Command* resuming_ = nullptr;            // the one at the head of the queue, asking again
+  std::atomic<bool> wants_memory_{false};  // to be told when another shard gives memory back
   io::Deferred resume_waiting_;
 };
 
@@ -66,6 +77,7 @@ class ShardGroup {
   io::Executor& control() const { return control_; }
   std::vector<Shard*> shards;
   Gate suspend_gate;
+  std::atomic<int> shards_that_want_memory{0};
   // Any thread: tells every shard that a gate was opened.
   void reopen_gates();
 

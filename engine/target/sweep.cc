@@ -18,8 +18,10 @@ void visit(Command& command, const SweepSelector& select, const std::shared_ptr<
 void sweep(ShardGroup& shards, io::Executor& origin, SweepSelector select, io::Job done) {
   auto token = std::make_shared<SweepToken>(origin, std::move(done));
   for (Shard* shard : shards.shards) {
-    shard->executor().post(
-        [shard, select, token] { shard->for_each_command([&](Command& command) { visit(command, select, token); }); });
+    shard->executor().post([shard, select, token]() mutable {
+      shard->for_each_command([&](Command& command) { visit(command, select, token); });
+      select = nullptr;  // what it refers to goes before the end is told
+    });
   }
 }
 

@@ -47,12 +47,15 @@ std::shared_ptr<Session> Target::add_session(const std::string& initiator_name, 
   session->group_ = &group_for(initiator_name);
   session->lun_map_ = make_lun_map(*session);
   session->tasks_->set_lun_map(session->lun_map_);
+  ++session->nexus().sessions;
   sessions_.push_back(session);
   return session;
 }
 
 void Target::remove_session(Session& session) {
-  std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; });
+  Nexus& nexus = session.nexus();
+  const auto keep = session.nexus_pointer();
+  if (std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; }) > 0) --nexus.sessions;
 }
 
 std::shared_ptr<Nexus> Target::find_nexus(const NexusKey& key) {
@@ -84,9 +87,10 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
   return map;
 }
 
+void Target::renew_lun_map(Session& session) { session.lun_map_ = make_lun_map(session); }
+
 // The reactor takes the map over in its own time; what runs under the old one is the caller's to wait for.
-void Target::give_lun_map(Session& session) {
-  session.lun_map_ = make_lun_map(session);
+void Target::publish_lun_map(Session& session) {
   session.tasks_->shard().executor().post(
       [tasks = session.tasks_, map = session.lun_map_] { tasks->set_lun_map(map); });
 }

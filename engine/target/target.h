@@ -63,7 +63,9 @@ class Target {
   friend class Registry;
   std::string free_session_name(const std::string& initiator_name);
   std::shared_ptr<const LunMap> make_lun_map(Session& session);
-  void give_lun_map(Session& session);
+  // A new LUN map of the session; then, when its unit attentions are set, to the reactor with it.
+  void renew_lun_map(Session& session);
+  void publish_lun_map(Session& session);
 
   Registry& registry_;
   Driver& driver_;
