@@ -1,7 +1,7 @@
 #!/bin/bash
 # main-job.sh BIN CHECKOUT — in the guest: a Linux initiator (ib_srp over siw) keeps its file system on a disk that uscstd serves,
 # and goes on through what administrators do to a target. BIN holds the programs under test.
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154
 here=$(dirname "$(realpath "$0")")
 . "$here/guest-lib.sh"
 . "$here/target-lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # systemd-job.sh BIN CHECKOUT — in a guest whose pid 1 is systemd, where every mount is shared: the unit scst.service starts,
 # reloads and stops uscstd, and the mounts are the same before and after, whatever was mounted below /sys/kernel meanwhile.
-# shellcheck disable=SC1091,SC2011,SC2012
+# shellcheck disable=SC1091,SC2011,SC2012,SC2154
 here=$(dirname "$(realpath "$0")")
 . "$here/guest-lib.sh"
 . "$here/target-lib.sh"
@@ -45,10 +45,14 @@ is_up
 check_equal "devices" "more one two" "$(ls $kTree/devices | sort | xargs)"
 check_equal "the daemon's pid after reload" "$pid" "$(main_pid)"
 
-step "stop, with something mounted below /sys/kernel meanwhile"
-check "a mount" mount -t tmpfs meanwhile /sys/kernel/debug/bdi
-check "another" mount -t tmpfs meanwhile /sys/kernel/config
+step "stop, with something mounted below /sys/kernel meanwhile: it stays, and goes as any other mount"
+check "a mount that comes" mount -t tmpfs meanwhile /sys/kernel/debug/bdi
+echo kept >/sys/kernel/debug/bdi/file
+check "a mount that comes" mount -t tmpfs meanwhile /sys/kernel/debug/block
+check "and goes" umount /sys/kernel/debug/block
 unit stop
+check_equal "what was mounted meanwhile" kept "$(cat /sys/kernel/debug/bdi/file)"
+check "umount" umount /sys/kernel/debug/bdi
 mounts_are_as_before
 
 step "killed: systemd starts it again, and the tree is mounted once"
