@@ -297,7 +297,7 @@ OrErrno<std::string_view> Tree::read(OpenFile& file, std::uint64_t offset, std::
     auto content = file.node_->entry.file->content();
     if (!content) return std::unexpected(content.error().code);
     file.content_ = std::move(*content);
-    if (file.content_.size() > kPageBytes) file.content_.resize(kPageBytes);
+    if (file.content_.size() > kContentBytes) file.content_.resize(kContentBytes);
     file.has_content_ = true;
   }
   std::string_view piece = file.content_;
