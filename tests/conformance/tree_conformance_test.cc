@@ -78,11 +78,11 @@ class TreeConformance : public testing::Test {
   int write(const std::string& path, const std::string& data) {
     auto file = open(path, O_WRONLY);
     if (!file) return file.error();
-    int result = ETIMEDOUT;
-    tree_.write(**file, data, [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
+    auto result = std::make_shared<int>(ETIMEDOUT);
+    tree_.write(**file, data, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
     executor_.run_until_idle();
     tree_.close(std::move(*file));
-    return result;
+    return *result;
   }
   // What the fake engine has not got, or what differs from machine to machine.
   static bool left_out(const std::string& path) {
@@ -138,7 +138,7 @@ class TreeConformance : public testing::Test {
   io::SimExecutor executor_;
   FakeEngine engine_{executor_};
   Context context_{engine_.registry, engine_.queue, engine_.log};
-  Tree tree_{root_directory(context_)};
+  Tree tree_{root_directory(context_), engine_.log};
 };
 
 TEST_F(TreeConformance, RootAttributes) { EXPECT_GT(replay("01-toplevel"), 150); }
