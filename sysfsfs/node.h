@@ -16,13 +16,14 @@
 
 namespace uscst::sysfsfs {
 
-inline constexpr std::size_t kPageBytes = 4096;  // of content, of one write, and the size that stat(2) shows
+inline constexpr std::size_t kPageBytes = 4096;               // of one write, and the size that stat(2) shows
+inline constexpr std::size_t kContentBytes = kPageBytes - 1;  // SCST prints into a page, and a NUL ends what it prints
 
 // One attribute file.
 class File {
  public:
   virtual ~File() = default;
-  // The whole content as of now; what is beyond kPageBytes is cut off by the caller.
+  // The whole content as of now; what is beyond kContentBytes is cut off by the caller.
   virtual base::Result<std::string> content() { return base::fail(EIO, "the attribute cannot be read"); }
   // One command: at most kPageBytes, no NUL in it. `done` is called once, now or later.
   virtual void store(std::string text, target::Done done) {

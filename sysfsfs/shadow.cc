@@ -145,7 +145,7 @@ base::Status raise_shadow(const std::string& stage, const std::string& parent, c
   if (mkdir(place.c_str(), 0755) != 0) return failed("make", place);
   if (auto status = mount_there(place); !status) return status;
   step("make the shadow read-only");
-  auto read_only = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  unsigned long read_only = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
   if (mount(kNothing, shadow.c_str(), kNothing, read_only, nullptr) != 0) return failed("make read-only", shadow);
   step("bring the shadow over");
   if (mount(shadow.c_str(), parent.c_str(), kNothing, MS_MOVE, nullptr) != 0) return failed("shadow", parent);

@@ -56,10 +56,11 @@ base::Status store_comment(Target& target, std::string_view text) {
   return {};
 }
 
+// Whether the number is in range is seen in the queue.
 base::Result<std::uint64_t> parse_relative_id(std::string_view text) {
   auto number = base::parse_unsigned(text);
-  if (!number || *number > 0xFFFF) return base::fail(EINVAL, "rel_tgt_id is 0 to 65535");
-  return *number;
+  if (!number) return base::fail(EINVAL, "rel_tgt_id is 0 to 65535");
+  return number;
 }
 
 constexpr SessionCounters::Direction SessionCounters::* kWrite = &SessionCounters::write;

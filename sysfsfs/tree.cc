@@ -47,6 +47,15 @@ ino_t inode_number(ino_t parent, std::string_view name, std::uint64_t identity) 
   return hash < 16 ? hash + 16 : hash;
 }
 
+// The beginning of what was written, on one line.
+std::string loggable(std::string_view text) {
+  constexpr std::size_t kShownBytes = 200;
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  std::string shown(text.substr(0, kShownBytes));
+  std::replace_if(shown.begin(), shown.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
+  return shown;
+}
+
 mode_t type_bits(EntryKind kind) {
   switch (kind) {
     case EntryKind::kDirectory: return S_IFDIR;
@@ -58,7 +67,7 @@ mode_t type_bits(EntryKind kind) {
 
 }  // namespace
 
-Tree::Tree(std::unique_ptr<Directory> root) : root_(std::make_shared<Node>()) {
+Tree::Tree(std::unique_ptr<Directory> root, base::Log& log) : log_(log), root_(std::make_shared<Node>()) {
   root_->entry = directory_entry(std::move(root));
   root_->inode = kRoot;
   root_->settings.mode = 0755;
@@ -86,6 +95,12 @@ bool Tree::exists(const Node& node) {
     case EntryKind::kLink: break;
   }
   return true;
+}
+
+std::string Tree::path_of(const Node& node) {
+  if (!node.parent) return {};
+  std::string parent = path_of(*node.parent);
+  return parent.empty() ? node.name : parent + '/' + node.name;
 }
 
 std::shared_ptr<Tree::Node> Tree::child(const std::shared_ptr<Node>& parent, std::string_view name) {
@@ -297,7 +312,7 @@ OrErrno<std::string_view> Tree::read(OpenFile& file, std::uint64_t offset, std::
     auto content = file.node_->entry.file->content();
     if (!content) return std::unexpected(content.error().code);
     file.content_ = std::move(*content);
-    if (file.content_.size() > kPageBytes) file.content_.resize(kPageBytes);
+    if (file.content_.size() > kContentBytes) file.content_.resize(kContentBytes);
     file.has_content_ = true;
   }
   std::string_view piece = file.content_;
@@ -311,11 +326,13 @@ void Tree::write(OpenFile& file, std::string_view data, WriteDone done) {
   if (data.empty()) return done(std::size_t{0});
   data = data.substr(0, kPageBytes);
   std::size_t taken = data.size();
-  auto answer = [taken, done = std::move(done)](base::Status status) mutable {
+  std::string text(data.substr(0, data.find('\0')));  // only the text up to a NUL counts, yet the whole write is taken
+  auto answer = [taken, &log = log_, node = file.node_, shown = loggable(text),
+                 done = std::move(done)](base::Status status) mutable {
+    if (!status) log.warning("{}: '{}' was refused: {}", path_of(*node), shown, status.error().text);
     done(status ? OrErrno<std::size_t>(taken) : std::unexpected(status.error().code));
   };
-  // Only the text up to a NUL counts, yet the whole write is taken.
-  file.node_->entry.file->store(std::string(data.substr(0, data.find('\0'))), std::move(answer));
+  file.node_->entry.file->store(std::move(text), std::move(answer));
 }
 
 }  // namespace uscst::sysfsfs

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/log.h"
 #include "sysfsfs/node.h"
 
 namespace uscst::sysfsfs {
@@ -42,7 +43,8 @@ class Tree {
   struct Node;
   class OpenFile;
 
-  explicit Tree(std::unique_ptr<Directory> root);
+  // Refused writes are logged: the writer only sees an errno.
+  Tree(std::unique_ptr<Directory> root, base::Log& log);
   ~Tree();
 
   // --- names. A successful lookup is one more reference, until forget() takes it back.
@@ -83,10 +85,12 @@ class Tree {
   struct Id;
   std::shared_ptr<Node> node_of(NodeId id) const;
   static bool exists(const Node& node);
+  static std::string path_of(const Node& node);
   std::shared_ptr<Node> child(const std::shared_ptr<Node>& parent, std::string_view name);
   NodeId give_id(const std::shared_ptr<Node>& node);
   void release(const std::shared_ptr<Node>& node);
 
+  base::Log& log_;
   std::shared_ptr<Node> root_;
   std::unordered_map<NodeId, Id> ids_;
   NodeId last_id_ = kRoot;

@@ -102,7 +102,7 @@ void TreeFilesystem::on_unmounted(std::function<void()> call) { unmounted_ = std
 void TreeFilesystem::detach() { session_.reset(); }
 
 TreeFilesystem::Session::Session(TreeFilesystem& owner)
-    : owner_(owner), context_{owner.registry_, owner.queue_, owner.log_}, tree_(root_directory(context_)) {}
+    : owner_(owner), context_{owner.registry_, owner.queue_, owner.log_}, tree_(root_directory(context_), owner.log_) {}
 
 TreeFilesystem::Session::~Session() {
   watch_->session = nullptr;

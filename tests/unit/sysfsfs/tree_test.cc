@@ -47,11 +47,11 @@ class TreeTest : public testing::Test {
   int write(std::string_view path, std::string_view text) {
     auto file = open(path, O_WRONLY);
     if (!file) return ENOENT;
-    int result = kWaiting;
-    tree_.write(*file, text, [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
+    auto result = std::make_shared<int>(kWaiting);  // the answer may come after the return
+    tree_.write(*file, text, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
     executor_.run_until_idle();
     tree_.close(std::move(file));
-    return result;
+    return *result;
   }
   std::vector<std::string> names(std::string_view path) {
     std::vector<std::string> names;
@@ -63,7 +63,7 @@ class TreeTest : public testing::Test {
   io::SimExecutor executor_;
   FakeEngine engine_{executor_};
   Context context_{engine_.registry, engine_.queue, engine_.log};
-  Tree tree_{root_directory(context_)};
+  Tree tree_{root_directory(context_), engine_.log};
   const std::string target_ = "targets/ib_srpt/" + std::string(kTargetName);
 };
 
@@ -144,6 +144,13 @@ TEST_F(TreeTest, LastResultIsThatOfQueuedWritesOnly) {
   EXPECT_EQ(write(target_ + "/cpu_mask", read(target_ + "/cpu_mask")), 0) << "unchanged: not queued";
   EXPECT_EQ(write(target_ + "/rel_tgt_id", "x\n"), EINVAL);
   EXPECT_EQ(read("last_sysfs_mgmt_res"), "0\n");
+}
+
+TEST_F(TreeTest, RefusedWritesAreLoggedWithTheirReason) {
+  write("handlers/vdisk_nullio/mgmt", "del_device no\tsuch\n");
+  ASSERT_FALSE(engine_.log_lines.empty());
+  EXPECT_TRUE(engine_.log_lines.back().starts_with("handlers/vdisk_nullio/mgmt: 'del_device no?such' was refused: "))
+      << engine_.log_lines.back();
 }
 
 TEST_F(TreeTest, PendingWorkShowsAndHoldsNothingElseUp) {
