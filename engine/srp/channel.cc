@@ -2,6 +2,9 @@
 
 namespace uscst::srp {
 
+// What an initiator may keep for task management alone.
+static constexpr int kFewCredits = 2;
+
 std::string_view name_of(ChannelState state) {
   switch (state) {
     case ChannelState::kConnecting: return "connecting";
@@ -74,6 +77,7 @@ void Channel::drained() {
 }
 
 void Channel::received(base::Bytes message) {
+  if (state() > ChannelState::kLive || leaving_) return;
   auto type = iu_type(message);
   if (type == IuType::kCommand) return command_received(message);
   if (type == IuType::kTaskManagement) return task_management_received(message);
@@ -88,29 +92,48 @@ void Channel::received(base::Bytes message) {
 }
 
 void Channel::command_received(base::Bytes message) {
-  if (state() > ChannelState::kLive) return;
-  if (free_slots_.empty()) {
-    log_.warning("session {}: more commands than the {} credits granted; closing the channel", session_->name(),
-                 terms_.credits);
-    return disconnect();
-  }
   auto command = parse_command(message, {.immediate_offset_bytes = terms_.immediate_offset_bytes});
   if (!command && command.error().error == CommandError::kTooShort) {
     log_.warning("session {}: SRP_CMD of {} bytes, {} are the least; closing the channel", session_->name(),
                  message.size(), static_cast<unsigned>(kCommandBytes));
     return disconnect();
   }
-  request_limit_.fetch_sub(1, std::memory_order_relaxed);
-  ChannelCommand& free = free_slots_.front();
-  free.io::AutoUnlinkList::unlink();
+  if (!uses_credit()) return;
+  ChannelCommand* free = free_slot();
+  if (!free) return;
   if (command) {
-    free.take(*command);
+    free->take(*command);
   } else {
     log_.warning("session {}: SRP_CMD refused: {}", session_->name(), describe(command.error().error));
-    free.take(command.error());
+    free->take(command.error());
   }
-  session_->tasks().start(free);
-  free.keep_immediate();
+  session_->tasks().start(*free);
+  free->keep_immediate();
+}
+
+bool Channel::uses_credit() {
+  if (request_limit_.load(std::memory_order_relaxed) > 0) {
+    request_limit_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
+  log_.warning("session {}: more requests than the {} credits granted; closing the channel", session_->name(),
+               terms_.credits);
+  disconnect();
+  return false;
+}
+
+// A response gives its credit back before this end knows that it has arrived: so there may be more commands than
+// credits. One that lets its responses pile up does not read them.
+ChannelCommand* Channel::free_slot() {
+  if (free_slots_.empty()) {
+    if (slots_.size() < 2 * terms_.credits) return &slots_.emplace_back(*this);
+    log_.warning("session {}: {} responses wait to be read; closing the channel", session_->name(), terms_.credits);
+    disconnect();
+    return nullptr;
+  }
+  ChannelCommand& free = free_slots_.front();
+  free.io::AutoUnlinkList::unlink();
+  return &free;
 }
 
 void Channel::task_management_received(base::Bytes message) {
@@ -120,7 +143,7 @@ void Channel::task_management_received(base::Bytes message) {
                  message.size(), static_cast<unsigned>(kTaskManagementBytes));
     return disconnect();
   }
-  request_limit_.fetch_sub(1, std::memory_order_relaxed);
+  if (!uses_credit()) return;
   auto answer = [self = shared_from_this(), tag = request->tag](target::TaskManagementResult result) {
     using enum target::TaskManagementResult;
     self->send_task_management_response(tag, result == kComplete ? ResponseCode::kComplete
@@ -134,31 +157,37 @@ void Channel::task_management_received(base::Bytes message) {
 }
 
 void Channel::send_task_management_response(const Tag& tag, ResponseCode code) {
-  if (!endpoint_) return;
+  Message* message = endpoint_ ? free_message() : nullptr;
+  if (!message) return;
   Response response;
   response.tag = tag;
   response.request_limit_delta = take_credits();
   response.code = code;
-  Message& message = free_message();
-  post(message.iu, build_response(response, message.iu.buffer));
+  post(message->iu, build_response(response, message->iu.buffer));
 }
 
 void Channel::leave_with(LogoutReason reason) {
-  if (!endpoint_ || state() > ChannelState::kLive) return;
+  Message* message = endpoint_ && state() <= ChannelState::kLive ? free_message() : nullptr;
+  if (!message) return;
+  leaving_ = true;
   TargetLogout logout;
   logout.reason = reason;
-  Message& message = free_message();
-  message.last = true;
+  message->last = true;
   ShortIu bytes = encode(logout);
-  std::copy(bytes.begin(), bytes.end(), message.iu.buffer.begin());
-  post(message.iu, bytes.size());
+  std::copy(bytes.begin(), bytes.end(), message->iu.buffer.begin());
+  post(message->iu, bytes.size());
 }
 
-Channel::Message& Channel::free_message() {
-  if (free_messages_.empty()) return messages_.emplace_back(*this);
+Channel::Message* Channel::free_message() {
+  if (free_messages_.empty()) {
+    if (messages_.size() < 2 * terms_.credits) return &messages_.emplace_back(*this);
+    log_.warning("session {}: {} answers wait to be read; closing the channel", session_->name(), messages_.size());
+    disconnect();
+    return nullptr;
+  }
   Message& message = free_messages_.front();
   message.unlink();
-  return message;
+  return &message;
 }
 
 void Channel::message_sent(Message& message, bool ok) {
@@ -179,13 +208,33 @@ void Channel::send_data(target::Command& command) { slot(command).send_data(); }
 void Channel::send_status(target::Command& command) { slot(command).send_status(take_credits()); }
 
 void Channel::ended(target::Command& command, bool responded) {
-  if (!responded) saved_credits_.fetch_add(1, std::memory_order_relaxed);  // the next response returns its credit
   free_slots_.push_front(slot(command));
+  if (responded) return;
+  saved_credits_.fetch_add(1, std::memory_order_relaxed);  // the next response returns its credit
+  if (request_limit() <= kFewCredits) shard_.executor().defer(return_credits_);
+}
+
+// An initiator that has lost its commands to a function of another channel has no credits left to get a response with.
+void Channel::return_credits() {
+  if (!endpoint_ || state() != ChannelState::kLive || request_limit() > kFewCredits || request_limit_delta() == 0)
+    return;
+  Message* message = free_message();
+  if (!message) return;
+  CreditRequest request;
+  request.request_limit_delta = take_saved_credits();
+  ShortIu bytes = encode(request);
+  std::copy(bytes.begin(), bytes.end(), message->iu.buffer.begin());
+  post(message->iu, bytes.size());
 }
 
 // The credit of the request that is answered, and those of requests that got no answer (SRP r16a 5, request limit).
 std::int32_t Channel::take_credits() {
-  std::int32_t credits = 1 + saved_credits_.exchange(0, std::memory_order_relaxed);
+  saved_credits_.fetch_add(1, std::memory_order_relaxed);
+  return take_saved_credits();
+}
+
+std::int32_t Channel::take_saved_credits() {
+  std::int32_t credits = saved_credits_.exchange(0, std::memory_order_relaxed);
   request_limit_.fetch_add(credits, std::memory_order_relaxed);
   return credits;
 }

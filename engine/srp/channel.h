@@ -70,7 +70,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   std::size_t response_limit_bytes() const { return terms_.response_limit_bytes; }
 
  private:
-  // A task management response, or a farewell; each costs the initiator's request a credit, so there are few.
+  // A task management response, credits returned by themselves, or a farewell.
   struct Message : io::AutoUnlinkList {
     explicit Message(Channel& owner) : channel(owner), iu(io::Call<bool>::to<&Message::sent>(this)) {}
     void sent(bool ok) { channel.message_sent(*this, ok); }
@@ -85,8 +85,12 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   void send_task_management_response(const Tag& tag, ResponseCode code);
   void leave_with(LogoutReason reason);
   void message_sent(Message& message, bool ok);
-  Message& free_message();
+  Message* free_message();
+  ChannelCommand* free_slot();
+  bool uses_credit();
   std::int32_t take_credits();
+  std::int32_t take_saved_credits();
+  void return_credits();
   void disconnect();
   void drained();
 
@@ -101,6 +105,8 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   std::unique_ptr<fabric::Endpoint> endpoint_;
   std::deque<ChannelCommand> slots_;
   boost::intrusive::list<ChannelCommand, boost::intrusive::constant_time_size<false>> free_slots_;
+  bool leaving_ = false;  // the farewell is on its way
+  io::Deferred return_credits_{io::Call<>::to<&Channel::return_credits>(this)};
   std::deque<Message> messages_;
   boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>> free_messages_;
 };

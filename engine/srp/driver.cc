@@ -161,10 +161,11 @@ target::Shard& Driver::next_shard() {
 
 void Driver::channel_ended(const std::shared_ptr<Channel>& channel) {
   target::Target& target = channel->session()->target();
+  std::uint64_t id = channel->session()->id();
   target.remove_session(*channel->session());
   std::erase(channels_, channel);
   for (auto i = disabling_.begin(); i != disabling_.end();) {
-    if (i->target != &target || !target.sessions().empty()) {
+    if (std::erase(i->sessions, id) == 0 || !i->sessions.empty()) {
       ++i;
       continue;
     }
@@ -186,8 +187,12 @@ void Driver::resume_waiting() {
 void Driver::set_enabled(target::Target& target, bool enabled, target::Done done) {
   target.enabled = enabled;
   if (enabled || target.sessions().empty()) return done({});
-  for (const auto& session : target.sessions()) session->transport->close();
-  disabling_.push_back({&target, std::move(done)});
+  Disabling disabling{.sessions = {}, .done = std::move(done)};
+  for (const auto& session : target.sessions()) {
+    session->transport->close();
+    disabling.sessions.push_back(session->id());
+  }
+  disabling_.push_back(std::move(disabling));
 }
 
 void Driver::stop(io::Job done) {

@@ -67,7 +67,7 @@ class Driver final : public target::Driver {
     bool replaced_channels = false;
   };
   struct Disabling {
-    target::Target* target;
+    std::vector<std::uint64_t> sessions;  // those that were open; later logins are not waited for
     target::Done done;
   };
 
