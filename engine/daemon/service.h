@@ -53,11 +53,12 @@ class Service {
   std::unique_ptr<io::Reactor> control_;
   std::unique_ptr<target::ShardGroup> shards_;
   std::vector<Worker> workers_;
-  std::unique_ptr<target::Registry> registry_;
-  std::unique_ptr<control::ManagementQueue> queue_;
+  // Before the registry: its devices use the handlers' environment to the end.
   std::unique_ptr<handlers::VdiskEnvironment> vdisk_environment_;
   std::vector<std::unique_ptr<handlers::VdiskHandler>> vdisk_handlers_;
   unsigned long vdisk_trace_level_;
+  std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<srp::Driver> srpt_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;
