@@ -48,7 +48,6 @@ void Lane::on_time() {
 SimEndpoint::SimEndpoint(SimFabric& fabric, io::Executor& executor, EndpointEvents& events, base::TimePoint begin,
                          bool open)
     : fabric_(fabric),
-      executor_(executor),
       events_(events),
       begin_(begin),
       open_(open),

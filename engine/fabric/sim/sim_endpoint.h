@@ -61,7 +61,6 @@ class SimEndpoint final : public Endpoint {
   void finish();
 
   SimFabric& fabric_;
-  io::Executor& executor_;
   EndpointEvents& events_;
   const base::TimePoint begin_;
   SimEndpoint* peer_ = nullptr;
