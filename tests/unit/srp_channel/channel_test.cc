@@ -131,7 +131,8 @@ TEST_F(ChannelTest, MalformedCommandsAreAnswered) {
     return buffer;
   };
   CommandSpec spec;
-  spec.cdb = Bytes{0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+  const Bytes cdb{0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+  spec.cdb = cdb;
   std::array<RemoteBuffer, 2> parts{RemoteBuffer{Initiator::kMemoryAddress, 7, 256},
                                     RemoteBuffer{Initiator::kMemoryAddress, 7, 256}};
   spec.data_in = {.format = BufferFormat::kIndirect, .descriptors = parts, .table = {0, 0, 32}};
