@@ -45,10 +45,11 @@ bool is_sysfs(const std::string& path) {
   return statfs(path.c_str(), &information) == 0 && information.f_type == SYSFS_MAGIC;
 }
 
-// A mount of the tree whose daemon is gone.
+// A mount of the tree whose daemon is gone. ECONNABORTED: it went while we asked; the kernel takes the rings of a
+// killed process down, and with them the last hold of /dev/fuse, a moment after the process.
 bool is_dead(const std::string& path) {
   struct stat attributes{};
-  return stat(path.c_str(), &attributes) != 0 && errno == ENOTCONN;
+  return stat(path.c_str(), &attributes) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 bool may_mount() {

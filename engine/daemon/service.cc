@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <future>
+#include <thread>
 
 #include "engine/daemon/ports.h"
 
@@ -14,6 +15,10 @@ namespace {
 
 constexpr unsigned long kDefaultTraceLevel = 0x2508;  // out_of_mem | pid | special | mgmt
 constexpr auto kChannelsEndLimit = std::chrono::seconds(10);
+// The kernel closes what a killed daemon's rings hold, its listening sockets among them, a moment after the process
+// ended.
+constexpr auto kAddressInUseLimit = std::chrono::seconds(5);
+constexpr auto kAddressInUseRetry = std::chrono::milliseconds(50);
 
 unsigned usable_processors() {
   cpu_set_t set;
@@ -121,23 +126,38 @@ base::Status Service::serve_tree(int fuse_fd) {
   return status;
 }
 
-base::Status Service::listen_on(const fabric::Address& address, bool required) {
-  base::Status status;
+base::Result<fabric::Address> Service::try_to_listen(const fabric::Address& address) {
+  base::Result<fabric::Address> result;
   control_thread_->call([&] {
     auto listener = fabric_->listen(address, [this](std::unique_ptr<fabric::ConnectionRequest> request) {
       srpt_->connection_requested(std::move(request));
     });
     if (listener) {
-      log_.info("listening on {} port {}", (*listener)->address().host, (*listener)->address().port);
+      result = (*listener)->address();
       listeners_.push_back(std::move(*listener));
-    } else if (required) {
-      status = base::fail(listener.error().code, fmt::format("cannot listen on {} port {}: {}", address.host,
-                                                             address.port, listener.error().text));
     } else {
-      log_.info("not listening on {} port {}: {}", address.host, address.port, listener.error().text);
+      result = std::unexpected(listener.error());
     }
   });
-  return status;
+  return result;
+}
+
+base::Status Service::listen_on(const fabric::Address& address, bool required) {
+  const auto give_up = std::chrono::steady_clock::now() + kAddressInUseLimit;
+  auto listening = try_to_listen(address);
+  while (!listening && listening.error().code == EADDRINUSE && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(kAddressInUseRetry);
+    listening = try_to_listen(address);
+  }
+  if (listening) {
+    log_.info("listening on {} port {}", listening->host, listening->port);
+  } else if (required) {
+    return base::fail(listening.error().code, fmt::format("cannot listen on {} port {}: {}", address.host, address.port,
+                                                          listening.error().text));
+  } else {
+    log_.info("not listening on {} port {}: {}", address.host, address.port, listening.error().text);
+  }
+  return {};
 }
 
 base::Status Service::listen() {

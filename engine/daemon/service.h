@@ -44,6 +44,7 @@ class Service {
 
   base::Status build_reactors();
   base::Status build_engine();
+  base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
   base::Status listen_on(const fabric::Address& address, bool required);
 
   const Options& options_;
