@@ -57,6 +57,9 @@ base::Status serve(const Options& options, Background& background, base::Log& lo
   for (const std::string& name : options.srpt.ignored)
     log.warning("option '{}' of module ib_srpt has no effect any more", name);
 
+  if (options.private_mount) {
+    if (auto entered = sysfsfs::enter_private_namespace(); !entered) return entered;
+  }
   auto pid_file = PidFile::create(options.pid_file);
   if (!pid_file) return std::unexpected(pid_file.error());
   Service service(options, log);

@@ -105,6 +105,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   app.add_option("--io", options.io, "auto, io_uring or epoll")->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
   app.add_flag("--crc", options.require_crc, "ask for CRCs on iWARP connections even where the initiator does not");
   app.add_flag("--foreground", options.foreground, "stay in the foreground, log to standard error");
+  app.add_flag("--private-mount", options.private_mount,
+               "mount the tree in a namespace of our own (see it with nsenter -t PID -U -m); needs no privileges");
   app.add_flag("--debug", options.debug, "log debug lines too");
   app.add_flag("--show-parameters", options.show_parameters, "print the options of ib_srpt in force and end");
   app.add_flag("--version", options.show_version, "print the version and end");

@@ -25,6 +25,7 @@ struct Options {
   std::string pid_file = "/run/uscstd.pid";
   int ready_fd = -1;
   bool foreground = false, debug = false;
+  bool private_mount = false;  // mounts that only this process and those it starts see; no privileges needed
   bool show_parameters = false, show_version = false;
   unsigned reactors = 0;  // 0: one for each processor that may be used
   bool require_crc = false;
