@@ -72,6 +72,7 @@ void Channel::disconnected(fabric::DisconnectReason reason, const std::string& d
 }
 
 void Channel::drained() {
+  io::Executor::disarm(watch_);  // the channel may go on another thread
   state_ = ChannelState::kDisconnected;
   shard_.group().control().post([self = shared_from_this()] { self->ended_(self); });
 }
@@ -240,8 +241,23 @@ std::int32_t Channel::take_saved_credits() {
 }
 
 void Channel::post(fabric::Request& request) {
+  if (!watch_.armed()) shard_.executor().arm_after(watch_, kRdmaLimit / 2);
   if (endpoint_) return endpoint_->post(request);
   request.done(false);
+}
+
+void Channel::watch() {
+  bool stalled = false, busy = false;
+  for (ChannelCommand& command : slots_) {
+    stalled = command.stalled_since_last_asked() || stalled;
+    busy = busy || command.state() != target::CommandState::kFinished;
+  }
+  if (stalled) {
+    log_.warning("session {}: an RDMA request was not answered for {} s; closing the channel", session_->name(),
+                 std::chrono::seconds(kRdmaLimit / 2).count());
+    return disconnect();
+  }
+  if (busy) shard_.executor().arm_after(watch_, kRdmaLimit / 2);
 }
 
 void Channel::post(OutgoingIu& iu, std::size_t length_bytes) {

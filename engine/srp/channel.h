@@ -30,6 +30,10 @@ struct ChannelTerms {
   std::uint16_t immediate_offset_bytes = 0;  // 0: no immediate data
 };
 
+// A peer that does not answer an RDMA request holds its command, and whoever waits for that command: after two rounds
+// of the watch, so within this time, its channel is closed. SCST waits as long.
+inline constexpr auto kRdmaLimit = std::chrono::seconds(80);
+
 class Channel final : public std::enable_shared_from_this<Channel>,
                       public fabric::EndpointEvents,
                       public target::CommandTransport,
@@ -93,6 +97,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   void return_credits();
   void disconnect();
   void drained();
+  void watch();
 
   const ChannelTerms terms_;
   target::Shard& shard_;
@@ -106,6 +111,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   std::deque<ChannelCommand> slots_;
   boost::intrusive::list<ChannelCommand, boost::intrusive::constant_time_size<false>> free_slots_;
   bool leaving_ = false;  // the farewell is on its way
+  io::Timer watch_{io::Call<>::to<&Channel::watch>(this)};
   io::Deferred return_credits_{io::Call<>::to<&Channel::return_credits>(this)};
   std::deque<Message> messages_;
   boost::intrusive::list<Message, boost::intrusive::constant_time_size<false>> free_messages_;

@@ -1,6 +1,7 @@
 #include "engine/srp/channel_command.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/srp/channel.h"
 
@@ -79,6 +80,7 @@ void ChannelCommand::send_data() { move(fabric::RequestKind::kWrite, data_in_len
 void ChannelCommand::move(fabric::RequestKind kind, std::size_t length_bytes) {
   transfers_used_ = 0;
   std::size_t offset = 0;
+  ++moves_;
   outstanding_ = 1;  // held until all are posted: a request may fail at once
   for (const RemoteBuffer& remote : descriptors_) {
     std::size_t part = std::min<std::size_t>(remote.length_bytes, length_bytes - offset);
@@ -129,6 +131,11 @@ void ChannelCommand::send_status(std::int32_t request_limit_delta) {
       build_response(response, base::MutableBytes(response_.buffer).first(channel_.response_limit_bytes()));
   ++outstanding_;
   channel_.post(response_, length_bytes);
+}
+
+bool ChannelCommand::stalled_since_last_asked() {
+  bool same = outstanding_ > 0 && std::exchange(moves_seen_, moves_) == moves_;
+  return same;
 }
 
 }  // namespace uscst::srp

@@ -47,6 +47,8 @@ class ChannelCommand final : public target::Command, public io::AutoUnlinkList {
   void fetch_data();
   void send_data();
   void send_status(std::int32_t request_limit_delta);
+  // Asked now and then: whether the same transfer was under way the last time too.
+  bool stalled_since_last_asked();
 
  private:
   struct Transfer {
@@ -69,7 +71,8 @@ class ChannelCommand final : public target::Command, public io::AutoUnlinkList {
   std::deque<Transfer> transfers_;  // grown once, used again
   std::size_t transfers_used_ = 0;
   OutgoingIu response_;
-  unsigned outstanding_ = 0;  // requests posted and not done
+  unsigned outstanding_ = 0;                  // requests posted and not done
+  std::uint64_t moves_ = 0, moves_seen_ = 0;  // transfers begun, now and when last asked
   bool all_ok_ = true, responding_ = false;
 };
 

@@ -297,6 +297,25 @@ TEST_F(ChannelTest, AbortWaitsForTheDataUnderWay) {
   EXPECT_TRUE(peer.responses(write).empty());
 }
 
+// A peer that never answers an RDMA read must not hold a LUN RESET of another for ever.
+TEST_F(ChannelTest, APeerThatDoesNotAnswerReadsLosesItsChannel) {
+  Initiator& other = peer_at("192.0.2.2");
+  connect_ready(other, login(2));
+  peer.hold_reads = true;
+  peer.write(0, 1);
+  rig.run();
+  Tag reset = other.manage(8);
+  rig.run();
+  rig.advance(kRdmaLimit / 4);
+  EXPECT_TRUE(peer.open);
+  EXPECT_TRUE(other.responses(reset).empty());
+  rig.advance(kRdmaLimit);
+  rig.run();
+  EXPECT_FALSE(peer.open);
+  ASSERT_EQ(other.responses(reset).size(), 1u);
+  EXPECT_EQ(other.responses(reset)[0].code, ResponseCode::kComplete);
+}
+
 // All credits went with commands that another initiator aborted: nothing would ever bring them back.
 TEST_F(ChannelTest, CreditsComeBackByThemselvesWhenNoResponseCan) {
   Initiator& other = peer_at("192.0.2.2");
