@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "engine/base/numbers.h"
 
@@ -131,6 +132,10 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
     auto target = parse_target(text);
     if (!target) return std::unexpected(target.error());
     options.targets.push_back(*target);
+  }
+  // The service leaves the directory that it was started from.
+  for (std::string* path : {&options.sysfs_directory, &options.state_directory, &options.pid_file}) {
+    *path = std::filesystem::absolute(*path).lexically_normal();
   }
   return options;
 }
