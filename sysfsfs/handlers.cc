@@ -22,8 +22,15 @@ std::string usage(const Handler& handler) {
       fmt::join(handler.parameter_names(), ", "));
 }
 
+// A device of such a name would hide the file; in SCST it wrecks the directory.
+bool is_fixed_entry(std::string_view name) { return name == "mgmt" || name == "type" || name == "trace_level"; }
+
 void add_device(Context& context, Handler& handler, DeviceCommand command, target::Done done) {
   auto add = [&](target::Done finished) {
+    if (is_fixed_entry(command.name)) {
+      return finished(base::fail(
+          EEXIST, fmt::format("the directory of {} has an entry '{}' of its own", handler.name(), command.name)));
+    }
     if (!command.parameters && context.registry.find_device(command.name)) {
       return finished(base::fail(EEXIST, fmt::format("device {} exists already", command.name)));
     }

@@ -122,8 +122,8 @@ base::Result<int> mount_with_helper(const std::string& path) {
   base::Result<int> fd = base::fail(
       EPERM, fmt::format(
                  "cannot mount the tree on {}: CAP_SYS_ADMIN is missing, and fusermount3 (package fuse3) did not mount "
-                 "it either. Run with CAP_SYS_ADMIN, or let fusermount3 be setuid root with /dev/fuse there, and name "
-                 "a directory that you own with --sysfs DIR",
+                 "it either. Run with CAP_SYS_ADMIN, or with --private-mount, or let fusermount3 be setuid root with "
+                 "/dev/fuse there, and name a directory that you own with --sysfs DIR",
                  path));
   if (exit_status == 0) fd = receive_descriptor(sockets[0]);
   close(sockets[0]);
@@ -165,7 +165,7 @@ base::Status make_shadowed_mount(const MountOptions& options, const SplitPath& p
     return base::fail(EPERM,
                       fmt::format("showing the tree as {} needs CAP_SYS_ADMIN, which is missing. Run with it, or "
                                   "name a directory that you own with --sysfs DIR: fusermount3 (package fuse3) "
-                                  "mounts there without",
+                                  "mounts there without, and --private-mount without either",
                                   tree.directory));
   }
   auto mount_there = [&](const std::string& place) -> base::Status {

@@ -5,17 +5,8 @@
 #include "engine/target/nexus.h"
 
 namespace uscst::target {
-namespace {
-
-std::uint64_t next_device_id() {
-  static std::atomic<std::uint64_t> last{0};
-  return ++last;
-}
-
-}  // namespace
-
-Device::Device(std::string name, Handler* handler, std::unique_ptr<LogicalUnit> unit)
-    : name_(std::move(name)), id_(next_device_id()), handler_(handler), unit_(std::move(unit)) {}
+Device::Device(std::string name, std::uint64_t id, Handler* handler, std::unique_ptr<LogicalUnit> unit)
+    : name_(std::move(name)), id_(id), handler_(handler), unit_(std::move(unit)) {}
 
 Device::~Device() = default;
 

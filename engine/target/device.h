@@ -26,7 +26,8 @@ class Device : public std::enable_shared_from_this<Device> {
   static constexpr std::size_t kMaximumNameLength = 64;
   static constexpr int kDefaultMaximumCommands = 64;
 
-  Device(std::string name, Handler* handler, std::unique_ptr<LogicalUnit> unit);
+  // `id` is of Registry::next_id().
+  Device(std::string name, std::uint64_t id, Handler* handler, std::unique_ptr<LogicalUnit> unit);
   ~Device();
 
   // --- fixed, any thread

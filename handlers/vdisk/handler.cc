@@ -94,7 +94,7 @@ base::Result<std::shared_ptr<target::Device>> VdiskHandler::make(target::Registr
       environment_.log.warning("device {}: thin_provisioned is switched off: {} cannot unmap", name, config.filename);
   }
   disk->set_mode_pages(prepared.pages, prepared.pages, prepared.saving_possible);
-  auto device = std::make_shared<target::Device>(name, this, std::move(disk));
+  auto device = std::make_shared<target::Device>(name, registry.next_id(), this, std::move(disk));
   device->threads_num = default_threads_num();
   if (config.numa_node_id) device->numa_node_id = *config.numa_node_id;
   mark_written(*device, config);

@@ -69,9 +69,10 @@ void FakeLogicalUnit::carry_out(Command& command) {
   }
 }
 
-void FakeHandler::create(target::Registry&, const std::string& device_name, const target::Parameters&,
+void FakeHandler::create(target::Registry& registry, const std::string& device_name, const target::Parameters&,
                          target::DeviceMade made) {
-  made(std::make_shared<target::Device>(device_name, this, std::make_unique<FakeLogicalUnit>(blocks)));
+  made(std::make_shared<target::Device>(device_name, registry.next_id(), this,
+                                        std::make_unique<FakeLogicalUnit>(blocks)));
 }
 
 // --- the initiator

@@ -62,8 +62,8 @@ constexpr std::string_view kParameters[] = {"size", "size_mb"};
 
 std::span<const std::string_view> FakeHandler::parameter_names() const { return kParameters; }
 
-void FakeHandler::create(target::Registry&, const std::string& device_name, const target::Parameters& parameters,
-                         target::DeviceMade made) {
+void FakeHandler::create(target::Registry& registry, const std::string& device_name,
+                         const target::Parameters& parameters, target::DeviceMade made) {
   for (const auto& [name, value] : parameters) {
     if (name != "size_mb") return made(base::fail(EINVAL, "unknown parameter"));
   }
@@ -74,11 +74,13 @@ void FakeHandler::create(target::Registry&, const std::string& device_name, cons
   auto unit = std::make_unique<FakeUnit>();
   unit->product = device_name;
   if (!parameters.empty()) unit->megabytes = base::parse_unsigned(parameters.back().second).value_or(0);
-  made(std::make_shared<target::Device>(device_name, this, std::move(unit)));
+  made(std::make_shared<target::Device>(device_name, registry.next_id(), this, std::move(unit)));
 }
 
 void FakeHandler::finish_slow() {
-  std::exchange(slow_, nullptr)(std::make_shared<target::Device>("slow", this, std::make_unique<FakeUnit>()));
+  constexpr std::uint64_t kSlowDeviceId = 1'000'000;  // unlike any of the registry's
+  std::exchange(slow_,
+                nullptr)(std::make_shared<target::Device>("slow", kSlowDeviceId, this, std::make_unique<FakeUnit>()));
 }
 
 FakeEngine::FakeEngine(io::Reactor& reactor)

@@ -107,10 +107,10 @@ class UnitHandler final : public Handler {
   std::uint8_t type() const override { return 0; }
   std::span<const std::string_view> parameter_names() const override { return {}; }
   int default_threads_num() const override { return 1; }
-  void create(Registry&, const std::string& device_name, const Parameters&, DeviceMade made) override {
+  void create(Registry& registry, const std::string& device_name, const Parameters&, DeviceMade made) override {
     auto unit = std::make_unique<WatchingUnit>();
     units.push_back(unit.get());
-    made(std::make_shared<Device>(device_name, this, std::move(unit)));
+    made(std::make_shared<Device>(device_name, registry.next_id(), this, std::move(unit)));
   }
   std::vector<WatchingUnit*> units;
 };
