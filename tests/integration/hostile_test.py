@@ -62,6 +62,7 @@ class Hostile(unittest.TestCase):
     def tearDownClass(cls):
         cls.good.stopping = True
         cls.good.join(rig.PATIENCE_S)
+        cls.good.peer.close()
         cls.one.__exit__(None, None, None)
 
     def setUp(self):
@@ -87,7 +88,7 @@ class Hostile(unittest.TestCase):
 
     def logged(self, *texts):
         line = rig.wait_until(lambda: next((line for line in self.one.log()[self.mark:].splitlines()
-                                            if all(text in line for text in texts)), None), f"a line with {texts} in the log")
+                                            if all(text in line for text in texts)), None), f"a line with {texts} in the log", 15)
         self.mark = self.one.log_mark()
         return line
 
@@ -192,24 +193,24 @@ class Hostile(unittest.TestCase):
         with rig.Rig() as one:
             one.start()
             one.add_disk("disk1")
-            peer = srp_peer.Peer(HOST, one.port)
-            answer = peer.login(bytes.fromhex("".join(one.identifiers())))
-            self.assertEqual(answer.reason, srp_peer.NO_RESOURCES)
-            peer.expect_closed()
-            one.wait_for_log("rejected")
             # The length is looked at before, the port after (as SCST does).
-            peer = srp_peer.Peer(HOST, one.port)
-            self.assertEqual(peer.login(bytes(16), max_it=1).reason, srp_peer.IU_TOO_LARGE)
-            peer = srp_peer.Peer(HOST, one.port)
-            self.assertEqual(peer.login(bytes(16)).reason, srp_peer.NO_RESOURCES)
+            good, wrong = bytes.fromhex("".join(one.identifiers())), bytes(16)
+            for target, length, reason in ((good, 8260, srp_peer.NO_RESOURCES), (wrong, 8260, srp_peer.NO_RESOURCES),
+                                           (good, 1, srp_peer.IU_TOO_LARGE)):
+                mark = one.log_mark()
+                with srp_peer.Peer(HOST, one.port) as peer:
+                    self.assertEqual(peer.login(target, max_it=length).reason, reason)
+                    peer.expect_closed()
+                one.wait_for_log(f"{reason:#010x}", mark)
+            self.assertEqual(one.sessions(), [])
 
     # --- FPDUs
 
-    def terminated(self, what, ulpdu=None, data=None, crc=False):
-        """Sends it after a good login: the Terminate, the end, a line in the log."""
+    def terminated(self, what, ulpdu, crc=False, damage=0):
+        """Sends it (a function makes it of the next message number) after a good login: the Terminate, the end, a line in the log."""
         peer = self.login(crc)
         self.mark = self.one.log_mark()
-        peer.push(data if data is not None else fpdu(ulpdu, crc))
+        peer.push(fpdu(ulpdu(peer.sequence + 1), crc, damage))
         with self.assertRaises(srp_peer.Terminated) as caught:
             peer.receive()
         self.assertEqual(caught.exception.what, what)
@@ -219,23 +220,23 @@ class Hostile(unittest.TestCase):
 
     def test_wrong_crc(self):
         head = command(9, bytes(6))
-        self.terminated((2, 0, 2), data=fpdu(untagged(3, 0, 2, 0, head), crc=True, damage=1), crc=True)
+        self.terminated((2, 0, 2), lambda number: untagged(3, 0, number, 0, head), crc=True, damage=1)
 
     def test_wrong_headers(self):
         body = command(9, bytes(6))
-        self.terminated((1, 2, 6), untagged(3, 0, 2, 0, body, version=2))
-        self.terminated((1, 2, 3), untagged(3, 0, 99, 0, body))
-        self.terminated((1, 2, 1), untagged(3, 5, 2, 0, body))
-        self.terminated((0, 2, 6), struct.pack(">BB", 0x41, 0x4F) + bytes(16) + body)
+        self.terminated((1, 2, 6), lambda number: untagged(3, 0, number, 0, body, version=2))
+        self.terminated((1, 2, 3), lambda number: untagged(3, 0, number + 1, 0, body))
+        self.terminated((1, 2, 1), lambda number: untagged(3, 5, number, 0, body))
+        self.terminated((0, 2, 6), lambda number: struct.pack(">BB", 0x41, 0x4F) + bytes(16) + body)
 
     def test_writing_and_reading_our_memory(self):
-        self.terminated((1, 1, 0), tagged(srp_peer.WRITE, 0x1234, 0, b"x" * 64))
+        self.terminated((1, 1, 0), lambda number: tagged(srp_peer.WRITE, 0x1234, 0, b"x" * 64))
         request = struct.pack(">IQIIQ", 1, 0, 4096, 0x1234, 0)
-        self.terminated((0, 1, 0), untagged(srp_peer.READ_REQUEST, 1, 1, 0, request))
-        self.terminated((1, 1, 0), tagged(srp_peer.READ_RESPONSE, 0x1234, 0, b"x" * 64))
+        self.terminated((0, 1, 0), lambda number: untagged(srp_peer.READ_REQUEST, 1, 1, 0, request))
+        self.terminated((1, 1, 0), lambda number: tagged(srp_peer.READ_RESPONSE, 0x1234, 0, b"x" * 64))
 
     def test_message_too_long(self):
-        self.terminated((1, 2, 5), untagged(3, 0, 2, 0, bytes(20000)))
+        self.terminated((1, 2, 5), lambda number: untagged(3, 0, number, 0, bytes(20000)))
 
     def test_command_torn_at_any_byte(self):
         before = self.good.rounds
