@@ -7,8 +7,6 @@ import unittest
 import rig
 import srp_peer
 
-rig.in_mount_namespace()
-
 MEDIUM_ERROR, DATA_PROTECT = 3, 7
 SPACE_ALLOCATION_FAILED = (7, 0x27, 7)
 BLOCKS = rig.MIB // 512

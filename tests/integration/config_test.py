@@ -11,8 +11,6 @@ import rig
 EXAMPLE = os.path.join(rig.SOURCE, "tests/conformance/data/scstadmin/srpt-masking.conf")
 PERL_CLIENT = os.path.join(rig.SOURCE, "tests/conformance/perl-client/tree-client.pl")
 
-rig.in_mount_namespace()
-
 
 def masking_example(one):
     """The LUN masking example of SCST's srpt README, its files made."""

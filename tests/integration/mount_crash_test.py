@@ -8,8 +8,6 @@ import unittest
 
 import rig
 
-rig.in_mount_namespace()
-
 KERNEL = "/sys/kernel"
 
 

@@ -13,6 +13,8 @@ namespace uscst::fabric::iwarp {
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::chrono::seconds kReportPeriod{10};
+constexpr unsigned kReportsInPeriod = 20;
 
 // Errors that mean "not now": accepting again at once would only spin.
 bool is_shortage(int code) { return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS; }
@@ -35,8 +37,8 @@ void Handshake::give_up() {
 
 // Logged for debugging only: anyone can open connections, and must not fill the log by it.
 void Handshake::on_timeout() {
-  listener_.log().debug("iwarp: {} sent no MPA request within {} ms", peer_address(socket_.fd()).host,
-                        listener_.config().handshake_timeout.count());
+  listener_.report(fmt::format("iwarp: {} sent no MPA request within {} ms", peer_address(socket_.fd()).host,
+                               listener_.config().handshake_timeout.count()));
   give_up();
 }
 
@@ -54,13 +56,13 @@ void Handshake::judge() {
     return listener_.reactor().receive(receive_, socket_.fd(), into);
   }
   if (const auto* error = std::get_if<base::Error>(&parsed)) {
-    listener_.log().debug("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, error->text);
+    listener_.report(fmt::format("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, error->text));
     return listener_.ended(*this, nullptr);
   }
   const Frame& frame = std::get<Frame>(parsed);
   auto agreed = negotiate(frame, listener_.config().limits());
   if (!agreed) {
-    listener_.log().debug("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, agreed.error().text);
+    listener_.report(fmt::format("iwarp: {} is refused: {}", peer_address(socket_.fd()).host, agreed.error().text));
     const auto reply = build_reject(frame, {});
     (void)send_frame(socket_, reply.data(), reply.size());  // a courtesy: the connection ends either way
     return listener_.ended(*this, nullptr);
@@ -98,6 +100,21 @@ void ListenerCore::on_accepted(int result) {
   handshakes_.back()->self = std::prev(handshakes_.end());
   start();
   handshakes_.back()->start();
+}
+
+// Whoever can connect can make these: enough to see what goes on, not enough to fill a disk.
+void ListenerCore::report(const std::string& text) {
+  const base::TimePoint now = reactor_.clock().now();
+  if (now - reports_since_ >= kReportPeriod) {
+    if (reports_ > kReportsInPeriod) log_.info("iwarp: {} more like it were not logged", reports_ - kReportsInPeriod);
+    reports_since_ = now;
+    reports_ = 0;
+  }
+  if (++reports_ <= kReportsInPeriod) {
+    log_.info("{}", text);
+  } else {
+    log_.debug("{}", text);
+  }
 }
 
 void ListenerCore::on_retry() { start(); }

@@ -54,6 +54,8 @@ class ListenerCore final : public Ongoing {
   const Config& config() const { return config_; }
   base::Log& log() { return log_; }
   // A handshake has ended: with a request to hand up, or with nothing. Destroys the handshake.
+  // A line about a connection that came to nothing; not all of them when there are many.
+  void report(const std::string& text);
   void ended(Handshake& handshake, std::unique_ptr<ConnectionRequest> request);
 
  private:
@@ -70,6 +72,8 @@ class ListenerCore final : public Ongoing {
   OngoingSet& ongoing_;
   std::list<std::unique_ptr<Handshake>> handshakes_;  // oldest first
   bool stopping_ = false;
+  base::TimePoint reports_since_{};
+  unsigned reports_ = 0;
   io::Operation accept_{io::Call<int>::to<&ListenerCore::on_accepted>(this)};
   io::Timer retry_{io::Call<>::to<&ListenerCore::on_retry>(this)};
   io::Deferred finish_{io::Call<>::to<&ListenerCore::finish>(this)};
