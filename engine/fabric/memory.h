@@ -55,9 +55,12 @@ enum class AccessFault { kNoSuchKey, kOutOfBounds, kWrap, kNotAllowed };
 class Exposures {
  public:
   RemoteBuffer add(base::MutableBytes memory, Access access) {
-    std::uint32_t place = 0;
-    while (place < regions_.size() && regions_[place].used) ++place;
-    if (place == regions_.size()) regions_.emplace_back();
+    if (free_.empty()) {
+      free_.push_back(static_cast<std::uint32_t>(regions_.size()));
+      regions_.emplace_back();
+    }
+    const std::uint32_t place = free_.back();
+    free_.pop_back();
     Region& region = regions_[place];
     region = {true, std::uint8_t(region.generation + 1), access, memory};
     const std::uint32_t key = (place + 1) << 8 | region.generation;
@@ -66,15 +69,21 @@ class Exposures {
   // False when there is no such key.
   bool remove(std::uint32_t key) {
     Region* region = find(key);
-    if (region != nullptr) region->used = false;
-    return region != nullptr;
+    if (region == nullptr) return false;
+    region->used = false;
+    free_.push_back((key >> 8) - 1);
+    return true;
   }
   base::MutableBytes memory(std::uint32_t key) {
     const Region* region = find(key);
     return region != nullptr ? region->memory : base::MutableBytes{};
   }
   void clear() {
-    for (Region& region : regions_) region.used = false;
+    free_.clear();
+    for (std::size_t place = regions_.size(); place-- > 0;) {
+      regions_[place].used = false;
+      free_.push_back(static_cast<std::uint32_t>(place));
+    }
   }
   // The memory that [address, address + length) names. `length` must not be 0.
   std::variant<base::MutableBytes, AccessFault> look_up(std::uint32_t key, std::uint64_t address, std::uint32_t length,
@@ -106,6 +115,7 @@ class Exposures {
   }
 
   std::vector<Region> regions_;
+  std::vector<std::uint32_t> free_;  // places
 };
 
 }  // namespace uscst::fabric

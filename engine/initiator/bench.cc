@@ -15,11 +15,11 @@ class BenchWork final : public Work {
       : options_(options),
         places_(places),
         blocks_per_place_(static_cast<std::uint32_t>(options.block_size / capacity.block_bytes)),
-        end_(clock_.now() +
+        end_(base::SteadyClock().now() +
              std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(options.seconds))) {}
 
   bool next(Transfer& transfer) override {
-    if (clock_.now() >= end_) return false;
+    if (transfer.started >= end_) return false;
     transfer.direction = random_() % 100 < options_.read_percent ? Direction::kIn : Direction::kOut;
     const std::uint64_t place = options_.sequential ? next_place_++ % places_ : random_() % places_;
     transfer.lba = place * blocks_per_place_;
@@ -40,7 +40,6 @@ class BenchWork final : public Work {
   const Options& options_;
   const std::uint64_t places_;
   const std::uint32_t blocks_per_place_;
-  const base::SteadyClock clock_;
   const base::TimePoint end_;
   std::mt19937_64 random_{1};
   std::uint64_t next_place_ = 0;

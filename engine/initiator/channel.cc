@@ -238,7 +238,7 @@ void Channel::send_command(Task& task) {
   task.parts_[0] = {task.iu_.data(), length};
   task.send_.kind = fabric::RequestKind::kSend;
   task.send_.local = std::span(task.parts_).first(immediate ? 2 : 1);
-  task.deadline_ = executor_.clock().now() + options_.command_timeout;
+  task.deadline_ = event_time() + options_.command_timeout;
   task.sending_ = true;
   running_.push_back(task);
   arm_command_timer();
@@ -385,6 +385,14 @@ void Channel::finish(ManagementTask& task) {
 }
 
 void Channel::management_overdue() { protocol_error("no answer to a task management function"); }
+
+base::TimePoint Channel::event_time() {
+  if (event_time_ == base::TimePoint{}) {
+    event_time_ = executor_.clock().now();
+    executor_.defer(forget_event_time_);
+  }
+  return event_time_;
+}
 
 void Channel::arm_command_timer() {
   if (!command_timer_.armed() && !abort_.is_linked() && !running_.empty()) {

@@ -89,6 +89,8 @@ class Channel final : public fabric::EndpointEvents {
   void logout_sent(bool ok);
   void protocol_error(std::string what);
 
+  base::TimePoint event_time();
+  void forget_event_time() { event_time_ = {}; }
   void arm_command_timer();
   void command_overdue();
   void abort_answered(ManagementTask& task);
@@ -119,6 +121,8 @@ class Channel final : public fabric::EndpointEvents {
   Task* overdue_ = nullptr;  // being aborted
   ManagementTask abort_;
   io::Timer command_timer_, management_timer_;
+  base::TimePoint event_time_{};  // read once for all commands of an event
+  io::Deferred forget_event_time_{io::Call<>::to<&Channel::forget_event_time>(this)};
 
   fabric::Request reply_, logout_;
   bool replying_ = false;

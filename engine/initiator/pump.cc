@@ -17,7 +17,6 @@ struct Pump::Slot {
   base::MutableBytes buffer;
   Transfer transfer;
   unsigned attempts = 0;
-  base::TimePoint started{};
   Task task;
 };
 
@@ -35,13 +34,14 @@ Pump::~Pump() = default;
 void Pump::start(OnDone on_done) {
   on_done_ = std::move(on_done);
   busy_ = slots_.size() + 1;  // one more, so that nothing reports before all have started
-  for (auto& slot : slots_) issue(*slot);
+  for (auto& slot : slots_) issue(*slot, base::SteadyClock().now());
   if (--busy_ == 0) on_done_(std::move(status_));
 }
 
 // The slot's next transfer, or its rest. The last slot to rest reports.
-void Pump::issue(Slot& slot) {
+void Pump::issue(Slot& slot, base::TimePoint now) {
   slot.transfer.data = slot.buffer;
+  slot.transfer.started = now;
   if (stopped_ || !work_.next(slot.transfer)) {
     if (--busy_ == 0) on_done_(std::move(status_));
     return;
@@ -54,14 +54,13 @@ void Pump::issue(Slot& slot) {
   slot.task.cdb = in ? read_blocks(transfer.lba, transfer.blocks, options_.fua)
                      : write_blocks(transfer.lba, transfer.blocks, options_.fua);
   slot.attempts = 0;
-  slot.started = base::SteadyClock().now();
   send(slot);
 }
 
 void Pump::send(Slot& slot) {
   if (slot.channel.submit(slot.task)) return;
   stop({ECONNRESET, fmt::format("connection lost: {}", session_.why_closed())});
-  issue(slot);
+  issue(slot, slot.transfer.started);
 }
 
 void Pump::done(Slot& slot) {
@@ -74,6 +73,7 @@ void Pump::done(Slot& slot) {
     return send(slot);
   }
   const Transfer& transfer = slot.transfer;
+  const base::TimePoint now = base::SteadyClock().now();
   if (!outcome.good()) {
     stop(error_of(outcome,
                   fmt::format("{} of {} blocks at LBA {}", transfer.direction == Direction::kIn ? "read" : "write",
@@ -81,10 +81,10 @@ void Pump::done(Slot& slot) {
   } else if (outcome.residual != 0) {
     stop(
         {EPROTO, fmt::format("LBA {}: the target moved {} bytes less than asked for", transfer.lba, outcome.residual)});
-  } else if (auto status = work_.completed(transfer, base::SteadyClock().now() - slot.started); !status) {
+  } else if (auto status = work_.completed(transfer, now - transfer.started); !status) {
     stop(std::move(status.error()));
   }
-  issue(slot);
+  issue(slot, now);
 }
 
 void Pump::stop(base::Error error) {

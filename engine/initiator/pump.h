@@ -15,6 +15,7 @@ struct Transfer {
   std::uint64_t lba = 0;
   std::uint32_t blocks = 0;
   base::MutableBytes data;  // the slot's whole buffer in next(); what is transferred afterwards
+  base::TimePoint started{};
 };
 
 class Work {
@@ -50,7 +51,7 @@ class Pump {
 
  private:
   struct Slot;
-  void issue(Slot& slot);
+  void issue(Slot& slot, base::TimePoint now);
   void send(Slot& slot);
   void done(Slot& slot);
   void stop(base::Error error);

@@ -20,7 +20,8 @@ class BufferBudget {
  public:
   explicit BufferBudget(std::uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
   bool take(std::uint64_t bytes);  // false when it would go beyond the limit
-  void give_back(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Sequentially consistent: who gives back may look next whether somebody waits.
+  void give_back(std::uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_seq_cst); }
   std::uint64_t limit_bytes() const { return limit_bytes_; }
   std::uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
 

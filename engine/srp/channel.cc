@@ -113,8 +113,8 @@ void Channel::command_received(base::Bytes message) {
 }
 
 bool Channel::uses_credit() {
-  if (request_limit_.load(std::memory_order_relaxed) > 0) {
-    request_limit_.fetch_sub(1, std::memory_order_relaxed);
+  if (const int limit = request_limit(); limit > 0) {
+    request_limit_.store(limit - 1, std::memory_order_relaxed);
     return true;
   }
   log_.warning("session {}: more requests than the {} credits granted; closing the channel", session_->name(),
@@ -211,7 +211,7 @@ void Channel::send_status(target::Command& command) { slot(command).send_status(
 void Channel::ended(target::Command& command, bool responded) {
   free_slots_.push_front(slot(command));
   if (responded) return;
-  saved_credits_.fetch_add(1, std::memory_order_relaxed);  // the next response returns its credit
+  saved_credits_.store(request_limit_delta() + 1, std::memory_order_relaxed);  // the next response returns its credit
   if (request_limit() <= kFewCredits) shard_.executor().defer(return_credits_);
 }
 
@@ -230,13 +230,14 @@ void Channel::return_credits() {
 
 // The credit of the request that is answered, and those of requests that got no answer (SRP r16a 5, request limit).
 std::int32_t Channel::take_credits() {
-  saved_credits_.fetch_add(1, std::memory_order_relaxed);
+  saved_credits_.store(request_limit_delta() + 1, std::memory_order_relaxed);
   return take_saved_credits();
 }
 
 std::int32_t Channel::take_saved_credits() {
-  std::int32_t credits = saved_credits_.exchange(0, std::memory_order_relaxed);
-  request_limit_.fetch_add(credits, std::memory_order_relaxed);
+  const std::int32_t credits = request_limit_delta();
+  saved_credits_.store(0, std::memory_order_relaxed);
+  request_limit_.store(request_limit() + credits, std::memory_order_relaxed);
   return credits;
 }
 

@@ -105,6 +105,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   const Ended ended_;
   std::shared_ptr<target::Session> session_;
   std::atomic<ChannelState> state_{ChannelState::kConnecting};
+  // Written by the reactor alone: loads and stores do.
   std::atomic<int> request_limit_, saved_credits_{0};
 
   std::unique_ptr<fabric::Endpoint> endpoint_;

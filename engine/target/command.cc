@@ -25,7 +25,7 @@ void Command::start(SessionTasks& tasks) {
   tasks_ = &tasks;
   shard_ = &tasks.shard();
   state_ = kReceived;
-  tasks.counters.commands.fetch_add(1, std::memory_order_relaxed);
+  tasks.counters.add_active(1);
   advance();
 }
 
@@ -397,7 +397,7 @@ void Command::leave_order() {
 
 void Command::count() {
   SessionCounters& counters = tasks_->counters;
-  counters.commands.fetch_sub(1, std::memory_order_relaxed);
+  counters.add_active(-1);
   count_no_more();
   if (!decoded_.row) return;
   constexpr std::uint64_t kAligned = 4096;

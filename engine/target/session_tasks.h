@@ -25,7 +25,10 @@ struct SessionCounters {
     void clear() { commands = 0, bytes = 0, unaligned_commands = 0; }
   };
   Direction unknown, write, read, bidirectional, none;
-  std::atomic<int> commands{0};  // not ended yet
+  std::atomic<int> commands{0};  // not ended yet; never set from elsewhere
+  void add_active(int change) {
+    commands.store(commands.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
   Direction& of(scsi::Direction direction);
 };
 

@@ -28,7 +28,7 @@ bool Shard::allocate_in_turn(Command& command, std::size_t length_bytes, io::Buf
 
 void Shard::buffer_returned() {
   if (!waiting_for_buffer_.empty()) executor_.defer(resume_waiting_);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // After the seq_cst give_back(): either this sees that memory is wanted, or who wants it sees what came back.
   if (group_.shards_that_want_memory.load() > 0) tell_other_shards();
 }
 

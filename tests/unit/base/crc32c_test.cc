@@ -24,5 +24,15 @@ TEST(Crc32c, ChainsAtEveryCutAndAgreesWithThePortableForm) {
   }
 }
 
+// Long data are summed up in three parts at a time, of two sizes.
+TEST(Crc32c, LongDataAgreeWithThePortableForm) {
+  std::vector<std::uint8_t> data(13000);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * i >> 3);
+  for (std::size_t length = 440; length <= data.size(); length += length < 9000 ? 37 : 1001) {
+    const Bytes part = Bytes(data).subspan(length % 7, length - length % 7);
+    ASSERT_EQ(crc32c_update(~0U, part), detail::crc32c_portable(~0U, part)) << length;
+  }
+}
+
 }  // namespace
 }  // namespace uscst::base
