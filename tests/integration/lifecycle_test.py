@@ -104,6 +104,20 @@ class Background(unittest.TestCase):
             self.assertFalse(os.path.exists(one.pid_file))
             self.assertEqual(rig.mountinfo(), before)
 
+    def test_relative_paths(self):
+        """They mean where it was started, though it goes on elsewhere."""
+        with rig.Rig() as one:
+            words = [word.replace(one.directory + "/", "") for word in one.command()]
+            self.assertIn("tree", words)
+            started = rig.run(words, cwd=one.directory)
+            self.assertEqual(started.returncode, 0, started)
+            self.assertTrue(one.read("version"))
+            self.assertTrue(os.path.isdir(os.path.join(one.state, "pr")))
+            pid = one.pid()
+            os.kill(pid, signal.SIGTERM)
+            rig.wait_until(lambda: not rig.alive(pid), "the daemon to end")
+            self.assertFalse(os.path.exists(one.pid_file))
+
     def test_failure_is_told_to_the_caller(self):
         with rig.Rig() as one, socket.socket() as taken:
             taken.bind(("127.0.0.1", one.port))
@@ -166,8 +180,7 @@ class Refusals(unittest.TestCase):
 
     def test_places_that_cannot_be_used(self):
         with rig.Rig() as one:
-            for change, text in ((("tree", "relative/tree"), "absolute"), (("tree", one.path("a/b")), one.path("a/b")),
-                                 (("state", "/proc/nowhere"), "/proc/nowhere"), (("pid_file", one.path("c/pid")), one.path("c/pid"))):
+            for change, text in ((("tree", "/"), "directory"), (("tree", one.path("a/b")), one.path("a/b")), (("state", "/proc/nowhere"), "/proc/nowhere"), (("pid_file", one.path("c/pid")), one.path("c/pid"))):
                 kept = getattr(one, change[0])
                 setattr(one, *change)
                 done = rig.run(one.command("--foreground"))
