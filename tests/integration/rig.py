@@ -33,6 +33,7 @@ SKIPPED = 77
 # Sanitizers and loaded machines are slow; nothing here measures time, so waiting long costs only what fails.
 PATIENCE_S = 60.0
 MIB = 1 << 20
+SANITIZER_MARKS = ("WARNING: ThreadSanitizer", "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", ": runtime error: ")
 
 
 def main():
@@ -133,7 +134,10 @@ class Rig:
             print(f"--- log of uscstd ({self.log_path})\n{self.log()[-6000:]}---", file=sys.stderr)
         self.kill()
         self.unmount()
+        log = self.log()
         shutil.rmtree(self.directory, ignore_errors=True)
+        if kind is None and any(mark in log for mark in SANITIZER_MARKS):
+            raise AssertionError(f"a sanitizer complains: {log[-20000:]}")
 
     def path(self, *names):
         return os.path.join(self.directory, *names)
