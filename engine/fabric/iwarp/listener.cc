@@ -67,7 +67,10 @@ void Handshake::judge() {
     (void)send_frame(socket_, reply.data(), reply.size());  // a courtesy: the connection ends either way
     return listener_.ended(*this, nullptr);
   }
-  listener_.ended(*this, std::make_unique<IwarpRequest>(std::move(socket_), frame, *agreed, listener_.config()));
+  auto request = std::make_unique<IwarpRequest>(std::move(socket_), frame, *agreed, listener_.config());
+  // A peer that has reset the connection meanwhile has no address any more, and nobody waits for an answer.
+  if (request->peer().host.empty()) request.reset();
+  listener_.ended(*this, std::move(request));
 }
 
 // --- ListenerCore
