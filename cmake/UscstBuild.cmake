@@ -5,6 +5,7 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 
+option(BUILD_TESTING "the tests, which need packages of their own (tests/packages.txt)" ON)
 option(USCST_ASAN "address and undefined behaviour sanitizers" OFF)
 option(USCST_TSAN "thread sanitizer" OFF)
 option(USCST_FUZZ "libFuzzer targets (clang only)" OFF)
