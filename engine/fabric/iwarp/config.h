@@ -31,7 +31,7 @@ struct Config {
   std::size_t maximum_handshakes = 256;  // per listener; the oldest gives way to a new one
   int backlog = 128;                     // listen(2)
 
-  static constexpr std::size_t kReceiveBytes = 64 * 1024;  // buffer of one endpoint
+  static constexpr std::size_t kReceiveBytes = 256 * 1024;  // buffer of one endpoint
   static constexpr std::size_t kLargeUlpduBytes = 64'000;  // of an FPDU larger than a segment
 
   Limits limits() const { return {require_crc, outbound_reads, inbound_reads}; }
