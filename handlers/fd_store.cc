@@ -1,17 +1,31 @@
 #include "handlers/fd_store.h"
 
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
 
+#include "engine/io/file_calls.h"
+
 namespace uscst::handlers {
+namespace {
+
+bool is_in_memory(int fd) {
+  struct statfs status{};
+  return fstatfs(fd, &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
+}  // namespace
 
 void StoreRequest::operation_ended(int result) {
   if (kind_ == Kind::kOther) return complete(result);
   store_->transferred(*this, result);
 }
+
+FdStore::FdStore(int fd) : fd_(fd), in_memory_(is_in_memory(fd)) {}
 
 FdStore::~FdStore() { close(fd_); }
 
@@ -51,9 +65,12 @@ void FdStore::transfer_rest(StoreRequest& request) {
                             request.parts_);
   const std::span<const iovec> parts(request.parts_.data(), request.parts_.size());
   const std::uint64_t offset = extent.offset_bytes + request.moved_bytes_;
+  const bool directly = in_memory_ && extent.length_bytes <= kMaximumDirectBytes;
   if (request.kind_ == StoreRequest::Kind::kRead) {
+    if (directly) return transferred(request, io::read_file(fd_, parts, offset));
     request.reactor_->read(request.operation_, fd_, parts, offset);
   } else {
+    if (directly) return transferred(request, io::write_file(fd_, parts, offset, request.durability_));
     request.reactor_->write(request.operation_, fd_, parts, offset, request.durability_);
   }
 }

@@ -8,7 +8,7 @@ namespace uscst::handlers {
 class FdStore : public BackingStore {
  public:
   // Takes the descriptor.
-  explicit FdStore(int fd) : fd_(fd) {}
+  explicit FdStore(int fd);
   ~FdStore() override;
 
   void read(StoreRequest& request, StoreContext context, const Extent& extent) override;
@@ -30,7 +30,12 @@ class FdStore : public BackingStore {
   void transfer_rest(StoreRequest& request);
   void transferred(StoreRequest& request, int result);
 
+  // Files in memory (tmpfs) know no attempt without waiting, so that io_uring would hand every call to a thread; but
+  // there is nothing to wait for either. Longer calls would keep the reactor from its other work.
+  static constexpr std::size_t kMaximumDirectBytes = 256u << 10;
+
   const int fd_;
+  const bool in_memory_;
 };
 
 }  // namespace uscst::handlers

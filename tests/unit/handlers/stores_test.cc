@@ -91,6 +91,31 @@ TEST_P(Stores, File) {
   EXPECT_EQ(opened->store->flush_now(), 0);
 }
 
+// tmpfs, where there is one: shorter transfers are made at once, longer ones by the reactor.
+TEST_P(Stores, FileInMemory) {
+  std::string path = "/dev/shm/uscst-stores-XXXXXX";
+  const int fd = mkstemp(path.data());
+  if (fd < 0) GTEST_SKIP() << "no /dev/shm here";
+  ASSERT_EQ(ftruncate(fd, kSize), 0);
+  close(fd);
+  auto opened = open_store(config(path), {});
+  unlink(path.c_str());
+  ASSERT_TRUE(opened.has_value()) << opened.error().text;
+  exercise(*opened->store, false);
+  io::Buffer data = buffer(131072), back = buffer(131072);
+  const Data pattern(131072, 0x5A);
+  data.copy_in(0, pattern);
+  const auto write = [&](auto& r, auto c) {
+    opened->store->write(r, c, {&data, 4096, 8192, 512}, io::Durability::kData);
+  };
+  EXPECT_EQ(run(write), 8192);
+  EXPECT_EQ(run([&](auto& r, auto c) { opened->store->read(r, c, {&back, 0, 131072, 512}); }), 131072);
+  Data read(131072);
+  back.copy_out(0, read);
+  EXPECT_EQ(Data(read.begin(), read.begin() + 8192), Data(8192, 0x5A));
+  EXPECT_EQ(run([&](auto& r, auto c) { opened->store->read(r, c, {&back, 0, 8192, kSize - 4096}); }), -EIO);
+}
+
 TEST_P(Stores, WhatEndsBeforeTheRangeIsAReadError) {
   auto opened = open_store(config(directory.file("a.img", kSize)), {});
   ASSERT_TRUE(opened.has_value());
