@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace uscst::daemon {
@@ -27,6 +30,28 @@ constexpr std::string_view kReady = "ready\n", kFailed = "failed\n";
   if (heard.ends_with(kReady)) _exit(0);
   if (heard.empty()) std::fputs("uscstd: ended before it was ready\n", stderr);
   _exit(1);
+}
+
+// Of the process that the file names: whether it has ended, or ends at this moment.
+bool holder_is_gone(int fd) {
+  std::array<char, 32> text{};
+  if (pread(fd, text.data(), text.size() - 1, 0) <= 0) return true;
+  std::ifstream stat(fmt::format("/proc/{}/stat", std::atol(text.data())));
+  std::string line;
+  if (!std::getline(stat, line)) return true;
+  std::size_t state = line.rfind(") ");
+  return state == std::string::npos || line[state + 2] == 'Z' || line[state + 2] == 'X';
+}
+
+// A process that was killed keeps the lock until the kernel has taken down all it had, its rings and memory among them.
+bool lock_in_time(int fd) {
+  constexpr auto kStep = std::chrono::milliseconds(50);
+  constexpr auto kForTheLiving = std::chrono::seconds(1), kForTheDead = std::chrono::seconds(10);
+  for (auto waited = kStep.zero(); flock(fd, LOCK_EX | LOCK_NB) != 0; waited += kStep) {
+    if (waited >= (holder_is_gone(fd) ? kForTheDead : kForTheLiving)) return false;
+    std::this_thread::sleep_for(kStep);
+  }
+  return true;
 }
 
 void write_all(int fd, std::string_view text) {
@@ -70,7 +95,7 @@ void Background::report_failure() {
 base::Result<PidFile> PidFile::create(const std::string& path) {
   int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return base::fail(errno, fmt::format("{}: {}", path, std::strerror(errno)));
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (!lock_in_time(fd)) {
     close(fd);
     return base::fail(EBUSY, fmt::format("{}: another uscstd runs", path));
   }
