@@ -32,7 +32,7 @@ struct Config {
   int backlog = 128;                     // listen(2)
 
   static constexpr std::size_t kReceiveBytes = 256 * 1024;  // buffer of one endpoint
-  static constexpr std::size_t kLargeUlpduBytes = 64'000;  // of an FPDU larger than a segment
+  static constexpr std::size_t kLargeUlpduBytes = 64'000;   // of an FPDU larger than a segment
 
   Limits limits() const { return {require_crc, outbound_reads, inbound_reads}; }
 };
