@@ -1,11 +1,11 @@
 #!/bin/bash
-# main-job.sh BIN CHECKOUT — in the guest: a Linux initiator (ib_srp over siw) keeps its file system on a disk that uscstd serves,
+# main-job.sh BIN CHECKOUT [KILLS] — in the guest: a Linux initiator (ib_srp over siw) keeps its file system on a disk that uscstd serves,
 # and goes on through what administrators do to a target. BIN holds the programs under test.
 # shellcheck disable=SC1091,SC2154
 here=$(dirname "$(realpath "$0")")
 . "$here/guest-lib.sh"
 . "$here/target-lib.sh"
-bin=$1 checkout=$2
+bin=$1 checkout=$2 kills=${3:-1}
 file_system=/mnt/disk
 
 two_initiators_see_their_own_luns() {
@@ -93,7 +93,8 @@ target_disabled_under_io() {
 }
 
 daemon_killed_under_io() {
-  step "uscstd killed under I/O, started by its script: the initiator comes back by itself"
+  step "uscstd killed under I/O, started by its script: the initiator comes back by itself ($1 of $kills)"
+  sleep "0.$((RANDOM % 1000))"
   kill -KILL "$(daemon_pid)"
   wait_for 20 "the initiator to notice" eval "! connected $first"
   scst start
@@ -128,7 +129,7 @@ data_survives_a_restart
 luns_come_and_go
 writer_start $file_system
 target_disabled_under_io
-daemon_killed_under_io
+for kill in $(seq "$kills"); do daemon_killed_under_io "$kill"; done
 everything_synced_is_there
 step "log out and stop: /sys/kernel is as it was"
 logout "$first"
