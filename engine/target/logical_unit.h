@@ -15,6 +15,13 @@ class Command;
 class Device;
 class NexusLun;
 
+// T10 protection information that a device is made with (SBC-4 4.21).
+struct Protection {
+  std::uint8_t type = 0;            // 0: none
+  bool checked_by_target = false;   // dif_mode `tgt`
+  std::uint32_t block_bytes = 512;  // without protection information
+};
+
 class LogicalUnit {
  public:
   virtual ~LogicalUnit() = default;
@@ -35,6 +42,7 @@ class LogicalUnit {
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;
   virtual bool read_only() const = 0;
+  virtual Protection protection() const { return {}; }
 };
 
 }  // namespace uscst::target

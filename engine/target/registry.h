@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/log.h"
+#include "engine/io/reactor.h"
 #include "engine/target/device.h"
 #include "engine/target/gate.h"
 #include "engine/target/handler.h"
@@ -60,7 +61,24 @@ class Registry {
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
 
-  // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
+  // --- persistent reservations of a device
+  // Where they are kept, and the reactor of this thread for reading them; set by main() before there are devices.
+  struct ReservationPlace {
+    std::string directory = "/var/lib/scst/pr";
+    io::Reactor* reactor = nullptr;  // without one the calls block
+  };
+  ReservationPlace reservation_place;
+  std::string default_reservation_file(const Device& device) const;
+  std::string reservation_file(const Device& device) const;  // pr_file_name, or the default
+  // True while a session has it as a LUN.
+  bool has_nexus(const Device& device) const;
+  // `pr_file_name`: EBUSY with a nexus; else the rules of check_reservation_file_name(), and what is in the file must
+  // be right. An empty name: the default. On errors everything stays as it was.
+  void set_reservation_file(Device& device, std::string name, Done done);
+  // `pr_state`: EBUSY with a nexus; else as parse_reservation_state().
+  base::Status set_reservation_state(Device& device, std::string_view text);
+
+  // --- LUNs of a group. EINVAL, EEXIST, and EINVAL for T10-PI that the target cannot; `replace` of a free LUN adds it.
   enum class Replace { kWithAttention, kWithoutAttention };
   void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
   void replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Replace how,

@@ -4,6 +4,28 @@
 #include "engine/target/registry.h"
 
 namespace uscst::target {
+namespace {
+
+base::Status check_protection(const Target& target, const Device& device) {
+  const Protection protection = device.unit().protection();
+  if (protection.type == 0) return {};
+  const ProtectionSupport support = target.driver().protection_support();
+  const auto& sizes = support.block_bytes;
+  std::string_view what;
+  if (!support.supported) {
+    what = "T10-PI";
+  } else if (protection.checked_by_target && (support.target_types >> protection.type & 1) == 0) {
+    what = "this type of T10-PI in mode tgt";
+  } else if (!sizes.empty() && std::ranges::find(sizes, protection.block_bytes) == sizes.end()) {
+    what = "T10-PI with this block size";
+  } else {
+    return {};
+  }
+  return base::fail(EINVAL, fmt::format("target {} doesn't support {} (device {}, type {})", target.name(), what,
+                                        device.name(), protection.type));
+}
+
+}  // namespace
 
 base::Result<std::shared_ptr<Device>> Registry::device_for_lun(const AccessGroup& group, std::string_view name) const {
   auto device = find_device(name);
@@ -74,6 +96,7 @@ void Registry::add_lun(AccessGroup& group, std::string_view device_name, std::ui
     return done(base::fail(EEXIST, fmt::format("target {}: LUN {} is mapped to {} already", group.target().name(), lun,
                                                group.luns.at(lun).device->name())));
   }
+  if (auto status = check_protection(group.target(), **device); !status) return done(std::move(status));
   map_lun(group, std::move(*device), lun, read_only);
   publish(group, true);
   done({});
@@ -84,6 +107,8 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
   if (!group.luns.contains(lun)) return add_lun(group, device_name, lun, read_only, std::move(done));
   auto device = device_for_lun(group, device_name);
   if (!device) return done(std::unexpected(device.error()));
+  // SCST takes the old LUN away before it finds this out.
+  if (auto status = check_protection(group.target(), **device); !status) return done(std::move(status));
   auto leaving = unmap_lun(group, lun);
   map_lun(group, std::move(*device), lun, read_only);
   for_each_session(group, [&](Session& session) {

@@ -77,6 +77,13 @@ class Target {
   std::map<NexusKey, std::weak_ptr<Nexus>> nexuses_;
 };
 
+// What a driver's targets can do with T10 protection information.
+struct ProtectionSupport {
+  bool supported = false;
+  std::uint8_t target_types = 0;                    // bit N: type N in hardware, for dif_mode `tgt`
+  std::span<const std::uint32_t> block_bytes = {};  // empty: any
+};
+
 // A target driver: what makes targets and carries their sessions. Built by main(). Control thread.
 class Driver {
  public:
@@ -88,6 +95,7 @@ class Driver {
   virtual std::span<const Attribute<Driver>> attributes() const { return {}; }
   virtual std::span<const Attribute<Target>> target_attributes() const { return {}; }
   virtual int sg_tablesize() const { return 65535; }
+  virtual ProtectionSupport protection_support() const { return {}; }
   // Version descriptor of the transport for INQUIRY (SPC-5 table 151); 0 for none.
   virtual std::uint16_t version_descriptor() const = 0;
 

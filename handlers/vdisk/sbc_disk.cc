@@ -97,6 +97,13 @@ scsi::DeviceTraits SbcDisk::traits() const {
   return traits;
 }
 
+// Not told to initiators, who never see such a disk: no command carries protection information yet.
+target::Protection SbcDisk::protection() const {
+  const ProtectionConfig& protection = config_.protection;
+  return {static_cast<std::uint8_t>(protection.type), (protection.mode & ProtectionConfig::kTarget) != 0,
+          config_.block_size()};
+}
+
 scsi::ControlState SbcDisk::control() const { return unpack(control_word_.load(std::memory_order_relaxed)); }
 
 scsi::ModePages SbcDisk::mode_pages() const { return {control(), {write_back()}}; }

@@ -55,6 +55,7 @@ class SbcDisk final : public target::LogicalUnit {
   void reset() override;
   std::span<const target::Attribute<target::Device>> attributes() const override { return attributes_; }
   bool read_only() const override { return config_.read_only; }
+  target::Protection protection() const override;
 
   // --- control thread: configuration
   const VdiskConfig& config() const { return config_; }

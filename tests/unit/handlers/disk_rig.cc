@@ -207,9 +207,10 @@ int DiskRig::write(const std::string& name, std::string_view attribute, const st
     auto stored = found->store(device(name), text);
     return stored ? 0 : stored.error().code;
   }
-  if (!found->store_queued) return EACCES;
+  const auto store_later = found->store_waiting ? found->store_waiting : found->store_queued;
+  if (!store_later) return EACCES;
   std::optional<base::Status> result;
-  found->store_queued(device(name), text, [&](base::Status status) { result = std::move(status); });
+  store_later(device(name), text, [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
   EXPECT_TRUE(result.has_value()) << attribute;
   return !result || *result ? 0 : result->error().code;
