@@ -43,6 +43,9 @@ class LogicalUnit {
   virtual std::span<const Attribute<Device>> attributes() const = 0;
   virtual bool read_only() const = 0;
   virtual Protection protection() const { return {}; }
+  // The device goes, and no command of it runs any more: lets go of what lies behind it, so that others can have it
+  // when `done` is called.
+  virtual void retire(std::move_only_function<void()> done) { done(); }
 };
 
 }  // namespace uscst::target

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "engine/io/blocking_call.h"
 #include "engine/scsi/capacity.h"
 #include "engine/scsi/identifiers.h"
 #include "engine/scsi/rules.h"
@@ -143,6 +144,17 @@ std::shared_ptr<BackingStore> SbcDisk::remove_store() {
   store_.store(nullptr, std::memory_order_release);
   return std::move(store_owner_);
 }
+
+void SbcDisk::close(std::shared_ptr<BackingStore> store, std::move_only_function<void()> done) {
+  if (!store) return done();
+  auto let_go = [store = std::move(store)]() mutable {
+    store.reset();
+    return 0;
+  };
+  io::run_blocking(environment_.control, std::move(let_go), [done = std::move(done)](int) mutable { done(); });
+}
+
+void SbcDisk::retire(std::move_only_function<void()> done) { close(remove_store(), std::move(done)); }
 
 void SbcDisk::set_geometry(const Geometry& geometry) {
   std::lock_guard lock(mutex_);

@@ -49,18 +49,19 @@ void store_scaled_size(Device& device, std::string_view text, unsigned shift, Do
   change_size(device, bytes, std::move(done));
 }
 
-// Closing may write back: not on the control thread.
-void close_elsewhere(SbcDisk& disk) {
-  if (auto store = disk.remove_store()) disk.environment().pool.run([store = std::move(store)] {});
-}
-
+// Ends when the store is closed: then others may have it.
 void deactivate(Device& device, Done done) {
-  auto change = [device = device.shared_from_this()]() -> Status {
+  auto removed = std::make_shared<std::shared_ptr<BackingStore>>();
+  auto change = [device = device.shared_from_this(), removed]() -> Status {
     disk_of(*device).config().active = false;
-    close_elsewhere(disk_of(*device));
+    *removed = disk_of(*device).remove_store();
     return {};
   };
-  disk_of(device).registry().while_suspended(std::move(change), std::move(done));
+  auto close = [device = device.shared_from_this(), removed, done = std::move(done)](Status status) mutable {
+    if (!status) return done(std::move(status));
+    disk_of(*device).close(std::move(*removed), [done = std::move(done)]() mutable { done({}); });
+  };
+  disk_of(device).registry().while_suspended(std::move(change), std::move(close));
 }
 
 Status take_opened(Device& device, OpenedStore opened) {
@@ -81,6 +82,7 @@ void activate(Device& device, Done done) {
     disk_of(*device).registry().while_suspended(std::move(change), std::move(done));
   };
   auto open = [config = disk.config(), name = device.name(), &environment = disk.environment()]() mutable {
+    config.active = true;  // to be
     auto protection = prepare_protection(config, name, environment.state_directory);
     return protection ? open_store(config, environment.forbidden) : std::unexpected(protection.error());
   };
