@@ -120,6 +120,7 @@ class SessionDirectory final : public VisitedDirectory {
     if (session_.transport) {
       entries.table(AttributeTable<Session>(session_, session_.transport->attributes(), context_.queue));
     }
+    if (!target_.driver().dif_capabilities().empty()) add_dif_checks_failed(entries);
     entries.link("luns", [this] {
       std::string here = path_of(target_) + "/sessions/" + shown_name(session_.name());
       return link_text(here, path_of(session_.group()) + "/luns");

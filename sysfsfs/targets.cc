@@ -143,6 +143,12 @@ constexpr Row kRows[] = {
     {.name = "write_unaligned_cmd_count", .show = show_sum<kWrite, kUnaligned>},
 };
 
+bool has_dif(const target::Driver& driver) { return !driver.dif_capabilities().empty(); }
+
+base::Result<std::string> dif_capabilities(const target::Driver& driver) {
+  return std::string(driver.dif_capabilities()) + '\n';
+}
+
 class TargetDirectory final : public VisitedDirectory {
  public:
   TargetDirectory(Context& context, Target& target)
@@ -158,6 +164,10 @@ class TargetDirectory final : public VisitedDirectory {
     entries.table(AttributeTable<Target>(target_, kRows, context_.queue));
     entries.table(AttributeTable<target::AccessGroup>(target_.default_group(), group_attributes(), context_.queue));
     entries.table(AttributeTable<Target>(target_, driver_.target_attributes(), context_.queue));
+    if (has_dif(driver_)) {
+      entries.file("dif_capabilities", 0444, [this] { return dif_capabilities(driver_); });
+      add_dif_checks_failed(entries);
+    }
     if (entries.wants("ini_groups", EntryKind::kDirectory)) {
       entries.give(directory_entry(ini_groups_directory(context_, target_)));
     }
@@ -184,6 +194,7 @@ class TargetsDirectory final : public VisitedDirectory {
  private:
   void visit(Entries& entries) override {
     entries.table(AttributeTable<target::Driver>(driver_, driver_.attributes(), context_.queue));
+    if (has_dif(driver_)) entries.file("dif_capabilities", 0444, [this] { return dif_capabilities(driver_); });
     for (const auto& target : driver_.targets()) {
       if (!entries.wants(shown_name(target->name()), EntryKind::kDirectory, target->id())) continue;
       entries.give(directory_entry(std::make_unique<TargetDirectory>(context_, *target), target->id()));

@@ -10,7 +10,15 @@
 namespace uscst::daemon {
 namespace {
 
+base::Status set_flag(bool& flag, std::string_view name, std::string_view value) {
+  auto on = base::parse_bool(value);
+  if (!on) return base::fail(EINVAL, fmt::format("scst option {}={}: Y or N is needed", name, value));
+  flag = *on;
+  return {};
+}
+
 base::Status apply_scst_option(Options& options, std::string_view name, std::string_view value) {
+  if (name == "auto_cm_assignment") return set_flag(options.auto_cm_assignment, name, value);
   auto number = base::parse_unsigned(value);
   if (name == "scst_max_cmd_mem") {
     if (!number || *number == 0)

@@ -97,6 +97,9 @@ base::Status Service::build_engine() {
     registry_->add_handler(*vdisk_handlers_.back());
   }
 
+  copy_manager_ =
+      std::make_unique<copy_manager::Driver>(*registry_, *shards_->shards.front(), options_.auto_cm_assignment);
+
   auto interfaces = fabric::iwarp::interfaces();
   if (!interfaces) return std::unexpected(interfaces.error());
   auto ports = decide_ports(options_, *interfaces, log_);
@@ -181,7 +184,7 @@ void Service::stop() {
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
-    srpt_->stop([ended] { ended->set_value(); });
+    srpt_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
     log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());

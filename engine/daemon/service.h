@@ -8,6 +8,7 @@
 #include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "engine/control/management_queue.h"
+#include "engine/copy_manager/driver.h"
 #include "engine/daemon/options.h"
 #include "engine/fabric/iwarp/fabric.h"
 #include "engine/io/blocking_pool.h"
@@ -60,6 +61,7 @@ class Service {
   unsigned long vdisk_trace_level_;
   std::unique_ptr<target::Registry> registry_;
   std::unique_ptr<control::ManagementQueue> queue_;
+  std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;

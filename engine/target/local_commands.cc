@@ -24,7 +24,7 @@ void answer(Command& command, const scsi::SenseResult<std::vector<std::uint8_t>>
 void report_luns(Command& command) {
   const LunMap& map = *command.tasks().lun_map();
   auto result =
-      scsi::report_luns(command.decoded(), map.order_mapped, map.address_method, command.nexus_lun() != nullptr);
+      scsi::report_luns(command.decoded(), map.luns_as_mapped(), map.address_method, command.nexus_lun() != nullptr);
   if (result) {
     for (const LunMap::Entry& entry : map.entries) entry.nexus_lun->drop_attention(scsi::kUaReportedLunsChanged);
   }

@@ -48,6 +48,7 @@ class Nexus {
   const NexusKey key_;
   // A nexus whose channels come from several addresses may be in several groups: so a number is not enough.
   std::map<std::pair<std::uint16_t, std::uint64_t>, std::weak_ptr<NexusLun>> luns_;  // by LUN and device id
+  std::size_t sweep_at_ = 16;  // entries that are no more go when there are so many
 };
 
 // One nexus at one logical unit (I_T_L nexus). Any thread.

@@ -30,6 +30,16 @@ struct RootSettings {
   std::string cluster_name;
 };
 
+// Told of what happens to virtual devices. Control thread.
+class DeviceWatcher {
+ public:
+  virtual ~DeviceWatcher() = default;
+  // A device came; add_device is answered by `done`. An error takes the device back.
+  virtual void device_added(const std::shared_ptr<Device>& device, Done done) = 0;
+  // Its INQUIRY data are other than before.
+  virtual void identity_changed(Device& device) = 0;
+};
+
 class Registry {
  public:
   static constexpr auto kDrainLimit = std::chrono::seconds(90);
@@ -56,6 +66,9 @@ class Registry {
 
   // --- devices. Errors: EINVAL for a bad name or parameter, EEXIST, and those of the handler.
   void create_device(Handler& handler, const std::string& name, const Parameters& parameters, Done done);
+  // Raises INQUIRY DATA HAS CHANGED for every nexus at the device.
+  void identity_changed(Device& device);
+  void set_device_watcher(DeviceWatcher* watcher) { watcher_ = watcher; }
   // Takes the device's LUNs away everywhere, waits for its commands, lets it go: when `done` runs, nothing of the
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
@@ -63,6 +76,8 @@ class Registry {
   // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
   enum class Replace { kWithAttention, kWithoutAttention };
   void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
+  // For drivers themselves: of a free LUN, without asking Driver::check_lun().
+  void add_free_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only, Done done);
   void replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Replace how,
                    Done done);
   void delete_lun(AccessGroup& group, std::uint16_t lun, Done done);
@@ -71,8 +86,8 @@ class Registry {
   void republish(AccessGroup& group) { publish(group, false); }
 
   // --- initiator groups; each suspends activity, then gives every session the group that its name now selects.
-  void create_group(Target& target, const std::string& name, Done done);
-  void delete_group(Target& target, std::string_view name, Done done);  // EBUSY with sessions
+  void create_group(Target& target, const std::string& name, Done done);  // EEXIST; EINVAL where there may be none
+  void delete_group(Target& target, std::string_view name, Done done);    // EBUSY with sessions
   void add_initiator(AccessGroup& group, const std::string& pattern, Done done);
   void delete_initiator(AccessGroup& group, std::string_view pattern, Done done);
   void move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done);
@@ -101,13 +116,18 @@ class Registry {
   // Waits, with a gate closed, until the commands that `select` names have ended; at the limit EBUSY.
   void drain(SweepSelector select, base::Duration limit, Done done);
   bool name_is_free(std::string_view name) const;
+  void announce(std::shared_ptr<Device> device, Done done);
+  void remove_device(std::shared_ptr<Device> device, Done done);
   base::Result<std::shared_ptr<Device>> device_for_lun(const AccessGroup& group, std::string_view name) const;
   void map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only);
   // What the LUN's nexuses were, for wait_for().
   std::vector<std::shared_ptr<NexusLun>> unmap_lun(AccessGroup& group, std::uint16_t lun);
   void wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done);
-  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED.
+  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED. The second kind
+  // where one LUN alone was added or deleted.
   void publish(AccessGroup& group, bool luns_changed);
+  void publish_lun(AccessGroup& group, std::uint16_t lun);
+  void tell_luns_changed(Session& session);
   // The session's LUN map as its group is now, not given to its reactor yet: the unit attentions of a LUN that shows
   // another device than before are set first.
   void renew_lun_map(Session& session, bool tell_exchanged);
@@ -123,6 +143,7 @@ class Registry {
   std::vector<Handler*> handlers_;
   std::vector<Driver*> drivers_;
   std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
+  DeviceWatcher* watcher_ = nullptr;
   std::uint64_t last_id_ = 0;
   std::uint16_t last_relative_target_id_ = 0;
 };

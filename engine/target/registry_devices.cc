@@ -19,10 +19,25 @@ void Registry::create_device(Handler& handler, const std::string& name, const Pa
                    // Another add_device may have been faster while the handler opened the backing store.
                    if (!name_is_free(name))
                      return done(base::fail(EEXIST, fmt::format("device {} exists already", name)));
-                   devices_.emplace(name, std::move(*made));
+                   devices_.emplace(name, *made);
                    log_.info("device {} added", name);
-                   done({});
+                   announce(std::move(*made), std::move(done));
                  });
+}
+
+void Registry::announce(std::shared_ptr<Device> device, Done done) {
+  if (!watcher_) return done({});
+  auto announced = [this, device, done = std::move(done)](base::Status status) mutable {
+    if (status || device->deleting) return done(std::move(status));
+    remove_device(std::move(device),
+                  [status, done = std::move(done)](base::Status) mutable { done(std::move(status)); });
+  };
+  watcher_->device_added(device, std::move(announced));
+}
+
+void Registry::identity_changed(Device& device) {
+  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  if (watcher_) watcher_->identity_changed(device);
 }
 
 void Registry::delete_device(Handler& handler, std::string_view name, Done done) {
@@ -30,11 +45,15 @@ void Registry::delete_device(Handler& handler, std::string_view name, Done done)
   if (!device || device->deleting) {
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
+  remove_device(std::move(device), std::move(done));
+}
+
+void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
   device->deleting = true;
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();
     unmap_lun(*group, lun);
-    publish(*group, true);
+    publish_lun(*group, lun);
   }
   // All of its commands, also those that a gate held or that wait for data: they end as soon as they see the new map.
   auto select = [gone = device.get()](const Command& command) {

@@ -21,8 +21,7 @@ void Registry::reassign_sessions() {
         log_.info("target {}: session {} moves to group '{}'", target->name(), session->name(), group.name());
         session->group_ = &group;
         renew_lun_map(*session, true);
-        for (const LunMap::Entry& entry : session->lun_map()->entries)
-          entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+        tell_luns_changed(*session);
         target->publish_lun_map(*session);
       }
     }
@@ -30,6 +29,8 @@ void Registry::reassign_sessions() {
 }
 
 void Registry::create_group(Target& target, const std::string& name, Done done) {
+  if (!target.driver().has_groups())
+    return done(base::fail(EINVAL, fmt::format("target {} has no initiator groups", target.name())));
   auto create = [this, &target, name]() -> base::Status {
     if (target.find_group(name))
       return base::fail(EEXIST, fmt::format("target {}: group {} exists already", target.name(), name));

@@ -63,8 +63,10 @@ class Target {
   friend class Registry;
   std::string free_session_name(const std::string& initiator_name);
   std::shared_ptr<const LunMap> make_lun_map(Session& session);
+  LunMap::Entry lun_map_entry(Session& session, const Lun& lun);
   // A new LUN map of the session; then, when its unit attentions are set, to the reactor with it.
   void renew_lun_map(Session& session);
+  void renew_lun_map(Session& session, std::uint16_t changed_lun);  // only this LUN of the group is another than before
   void publish_lun_map(Session& session);
 
   Registry& registry_;
@@ -88,6 +90,16 @@ class Driver {
   virtual std::span<const Attribute<Driver>> attributes() const { return {}; }
   virtual std::span<const Attribute<Target>> target_attributes() const { return {}; }
   virtual int sg_tablesize() const { return 65535; }
+  // The line of dif_capabilities (T10-PI); empty: the driver has none, and no dif attributes.
+  virtual std::string_view dif_capabilities() const { return {}; }
+  // Initiator groups may be made.
+  virtual bool has_groups() const { return true; }
+  // Whether changes of a group's LUNs are told to its sessions (REPORTED LUNS DATA HAS CHANGED).
+  virtual bool tells_luns_changed() const { return true; }
+  // Whether the device may become a LUN of this driver's targets by hand. EINVAL: it may not.
+  virtual base::Status check_lun(const Device&, bool /*read_only*/) const { return {}; }
+  // A LUN was added or replaced; the management operation goes on with `done`.
+  virtual void lun_added(AccessGroup&, std::uint16_t /*lun*/, Done done) { done({}); }
   // Version descriptor of the transport for INQUIRY (SPC-5 table 151); 0 for none.
   virtual std::uint16_t version_descriptor() const = 0;
 

@@ -192,7 +192,7 @@ Status store_text(Device& device, std::string_view text) {
                                     line.size()));
   disk_of(device).change_identity([&](DiskIdentity& identity) { identity.*Field = line; });
   device.written.insert(kName.view());
-  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  disk_of(device).registry().identity_changed(device);
   return {};
 }
 
@@ -241,7 +241,7 @@ Status store_hex(Device& device, std::string_view text) {
   auto bytes = hex && kValid(digits) ? base::parse_hex(digits) : std::nullopt;
   if (!bytes) return fail(EINVAL, fmt::format("{}: '{}' is no such identifier", device.name(), digits));
   disk_of(device).change_identity([&](DiskIdentity& identity) { identity.*Field = std::move(*bytes); });
-  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  disk_of(device).registry().identity_changed(device);
   return {};
 }
 

@@ -64,6 +64,7 @@ class FakeHandler final : public target::Handler {
   void create(target::Registry& registry, const std::string& device_name, const target::Parameters& parameters,
               target::DeviceMade made) override;
   std::size_t blocks = 64;
+  bool hold_new = false;  // the `hold` of units made from now on
 };
 
 // Targets that only the test reaches.

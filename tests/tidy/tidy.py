@@ -22,6 +22,7 @@ MAY_INCLUDE = {
     "engine/fabric/sim": ["engine/base", "engine/io", "engine/fabric/fabric.h", "engine/fabric/memory.h"],
     "engine/fabric/verbs": ["engine/base", "engine/io", "engine/fabric/fabric.h", "engine/fabric/memory.h"],
     "engine/srp": ["engine/base", "engine/io", "engine/scsi", "engine/target", "engine/fabric/fabric.h"],
+    "engine/copy_manager": ["engine/base", "engine/io", "engine/scsi", "engine/target"],
     "engine/control": ["engine/base", "engine/io", "engine/target"],
     "handlers": ["engine/base", "engine/io", "engine/scsi", "engine/target"],
     "sysfsfs": ["engine/base", "engine/io", "engine/target", "engine/control", "engine/scsi/lun.h"],
