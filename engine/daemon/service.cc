@@ -97,6 +97,8 @@ base::Status Service::build_engine() {
     registry_->add_handler(*vdisk_handlers_.back());
   }
 
+  build_pass_through();
+
   auto interfaces = fabric::iwarp::interfaces();
   if (!interfaces) return std::unexpected(interfaces.error());
   auto ports = decide_ports(options_, *interfaces, log_);
@@ -118,6 +120,17 @@ base::Status Service::build_engine() {
   control_thread_ = std::make_unique<io::ReactorThread>(
       *control_, io::ReactorThread::Options{.name = "control", .cpu = std::nullopt});
   return {};
+}
+
+void Service::build_pass_through() {
+  pass_through_environment_.reset(new handlers::PassThroughEnvironment{*control_, pool_, log_});
+  for (const handlers::PassThroughKind& kind : handlers::pass_through_kinds())
+    scsi_handlers_.push_back(std::make_unique<handlers::PassThroughHandler>(kind, *pass_through_environment_));
+  scsi_handlers_.push_back(std::make_unique<handlers::UserHandler>());
+  for (const auto& handler : scsi_handlers_) registry_->add_handler(*handler);
+  simulated_host_ = std::make_unique<handlers::SimScsiHost>();
+  for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
+  handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
 }
 
 base::Status Service::serve_tree(int fuse_fd) {

@@ -27,9 +27,13 @@ void Registry::create_device(Handler& handler, const std::string& name, const Pa
 
 void Registry::delete_device(Handler& handler, std::string_view name, Done done) {
   std::shared_ptr<Device> device = find_device(name);
-  if (!device || device->deleting) {
+  if (!device || device->deleting || device->scsi_origin) {
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
+  remove_device(std::move(device), std::move(done));
+}
+
+void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
   device->deleting = true;
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();

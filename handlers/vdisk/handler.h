@@ -13,7 +13,7 @@ class VdiskHandler final : public target::Handler {
   VdiskHandler(VdiskKind kind, VdiskEnvironment& environment);
 
   std::string_view name() const override;
-  std::uint8_t type() const override { return 0; }
+  int type() const override { return 0; }
   std::span<const std::string_view> parameter_names() const override { return handlers::parameter_names(kind_); }
   int default_threads_num() const override;
   // Errors: those of parse_parameters() and open_store(); EEXIST when another disk has the generated serial number;
