@@ -91,7 +91,7 @@ base::Status Service::build_engine() {
   auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
   vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
   using enum handlers::VdiskKind;
-  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio}) {
+  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio, kCdrom}) {
     vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
     vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
     registry_->add_handler(*vdisk_handlers_.back());
