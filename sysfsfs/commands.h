@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,8 +41,8 @@ struct DeviceCommand {
   base::Result<target::Parameters> parameters;
 };
 base::Result<DeviceCommand> parse_device_command(std::string_view text);
-// "H:C:I:L" of a real SCSI device.
-bool is_scsi_address(std::string_view name);
+// The name of the SCSI device that "H:C:I:L" says: its numbers without leading zeros.
+std::optional<std::string> scsi_device_name(std::string_view text);
 
 // luns/mgmt
 struct LunCommand {

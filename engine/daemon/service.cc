@@ -91,7 +91,7 @@ base::Status Service::build_engine() {
   auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
   vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
   using enum handlers::VdiskKind;
-  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio}) {
+  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio, kCdrom}) {
     vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
     vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
     registry_->add_handler(*vdisk_handlers_.back());
@@ -99,6 +99,7 @@ base::Status Service::build_engine() {
 
   copy_manager_ =
       std::make_unique<copy_manager::Driver>(*registry_, *shards_->shards.front(), options_.auto_cm_assignment);
+  build_pass_through();
 
   auto interfaces = fabric::iwarp::interfaces();
   if (!interfaces) return std::unexpected(interfaces.error());
@@ -121,6 +122,17 @@ base::Status Service::build_engine() {
   control_thread_ = std::make_unique<io::ReactorThread>(
       *control_, io::ReactorThread::Options{.name = "control", .cpu = std::nullopt});
   return {};
+}
+
+void Service::build_pass_through() {
+  pass_through_environment_.reset(new handlers::PassThroughEnvironment{*control_, pool_, log_});
+  for (const handlers::PassThroughKind& kind : handlers::pass_through_kinds())
+    scsi_handlers_.push_back(std::make_unique<handlers::PassThroughHandler>(kind, *pass_through_environment_));
+  scsi_handlers_.push_back(std::make_unique<handlers::UserHandler>());
+  for (const auto& handler : scsi_handlers_) registry_->add_handler(*handler);
+  simulated_host_ = std::make_unique<handlers::SimScsiHost>();
+  for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
+  handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
 }
 
 base::Status Service::serve_tree(int fuse_fd) {

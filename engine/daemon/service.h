@@ -16,6 +16,7 @@
 #include "engine/io/reactor_thread.h"
 #include "engine/srp/driver.h"
 #include "engine/target/registry.h"
+#include "handlers/pass_through/handler.h"
 #include "handlers/vdisk/handler.h"
 #include "sysfsfs/tree_filesystem.h"
 
@@ -45,6 +46,7 @@ class Service {
 
   base::Status build_reactors();
   base::Status build_engine();
+  void build_pass_through();
   base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
   base::Status listen_on(const fabric::Address& address, bool required);
 
@@ -59,7 +61,10 @@ class Service {
   std::unique_ptr<handlers::VdiskEnvironment> vdisk_environment_;
   std::vector<std::unique_ptr<handlers::VdiskHandler>> vdisk_handlers_;
   unsigned long vdisk_trace_level_;
+  std::unique_ptr<handlers::PassThroughEnvironment> pass_through_environment_;
+  std::vector<std::unique_ptr<target::Handler>> scsi_handlers_;
   std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<handlers::SimScsiHost> simulated_host_;
   std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;

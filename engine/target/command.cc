@@ -69,7 +69,7 @@ Command::Step Command::received() {
   if (request.attribute > TaskAttribute::kUntagged) return refuse(scsi::kInvalidMessage, go<kReceived, kSendStatus>());
   auto lun = scsi::decode_lun(request.lun);
   const LunMap::Entry* entry = lun ? tasks_->lun_map()->find(*lun) : nullptr;
-  if (!entry) return receive_without_lun();
+  if (!entry || !entry->nexus_lun->device().has_handler) return receive_without_lun();
   nexus_lun_ = entry->nexus_lun;
   read_only_lun_ = entry->read_only;
   lun_map_version_ = tasks_->lun_map()->version;
@@ -77,6 +77,10 @@ Command::Step Command::received() {
   auto decoded = scsi::decode_cdb(cdb(), device().unit().traits());
   if (!decoded) return refuse(decoded.error(), go<kReceived, kSendStatus>());
   decoded_ = *decoded;
+  if (decoded_.operation() == scsi::Operation::kPassed) {
+    decoded_.direction = request.direction;
+    decoded_.data_length_bytes = request.expected_length_bytes;
+  }
   return go<kReceived, kParsed>();
 }
 
@@ -163,6 +167,7 @@ Command::Step Command::wait_gate() {
     case StillMapped::kOther: return refuse(scsi::Status::kBusy, go<kWaitGate, kSendStatus>());
   }
   if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
+  if (!device().has_handler) return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
   return go<kWaitGate, kChecks>();
 }
 
@@ -367,6 +372,12 @@ void Command::set_data_in(std::size_t length_bytes, std::uint64_t wanted_bytes) 
 
 void Command::complete(const scsi::Sense& sense) {
   set_sense(sense);
+  execution_ended();
+}
+
+void Command::complete_with_sense(base::Bytes sense) {
+  set_sense(scsi::kNoSense);
+  sense_ = scsi::SenseBytes::copy_of(sense);
   execution_ended();
 }
 

@@ -126,6 +126,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   void complete(std::size_t data_in_length_bytes = 0);  // GOOD
   void complete(const scsi::Sense& sense);              // CHECK CONDITION
   void complete(scsi::Status status);                   // any other status
+  void complete_with_sense(base::Bytes sense);          // CHECK CONDITION with encoded sense data, cut where too long
   // GOOD with data-in made from `bytes`, cut at the allocation length (decoded().data_length_bytes).
   void complete_with(base::Bytes bytes);
 

@@ -2,13 +2,22 @@
 
 #include <algorithm>
 
+#include "engine/target/handler.h"
 #include "engine/target/nexus.h"
 
 namespace uscst::target {
 Device::Device(std::string name, std::uint64_t id, Handler* handler, std::unique_ptr<LogicalUnit> unit)
-    : name_(std::move(name)), id_(id), handler_(handler), unit_(std::move(unit)) {}
+    : has_handler(handler != nullptr), name_(std::move(name)), id_(id), handler_(handler), unit_(std::move(unit)) {}
 
 Device::~Device() = default;
+
+void Device::set_handler(Handler* handler) {
+  handler_ = handler;
+  threads_num = handler ? handler->default_threads_num() : -1;
+  threads_shared = false;
+  maximum_commands = handler ? kDefaultMaximumCommands : 0;
+  has_handler = handler != nullptr;
+}
 
 bool Device::reserve(std::uint64_t nexus_id) {
   std::uint64_t holder = 0;

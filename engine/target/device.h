@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,10 +50,22 @@ class Device : public std::enable_shared_from_this<Device> {
   // Raises a unit attention for every nexus at this device, or for all but one.
   void raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id = 0);
   void for_each_nexus(const std::function<void(NexusLun&)>& visit);
+  // A SCSI device of this machine that no handler has: its LUNs answer as if nothing were mapped.
+  std::atomic<bool> has_handler;
 
   // --- control thread
   Handler* handler() const { return handler_; }
-  void set_handler(Handler* handler) { handler_ = handler; }
+  // Of a SCSI device: the handler that has it now, or none. Threads and the limit of commands become the handler's.
+  void set_handler(Handler* handler);
+  // Set where the device is a SCSI device of this machine, which is there without a handler; fixed.
+  struct ScsiOrigin {
+    int type = 0;            // peripheral device type
+    std::string sysfs_path;  // of its directory scsi_device/H:C:I:L, below /sys
+  };
+  std::optional<ScsiOrigin> scsi_origin;
+  // Changes of handler take place one after another.
+  bool changing_handler = false;
+  std::deque<std::move_only_function<void()>> next_handler_changes;
   WrittenNames written;
   bool deleting = false;  // del_device waits for its commands; it is as good as gone
   int numa_node_id = -1;

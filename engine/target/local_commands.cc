@@ -31,6 +31,10 @@ void report_luns(Command& command) {
   answer(command, result);
 }
 
+bool goes_on_to_unit(const Command& command) {
+  return command.nexus_lun() && command.device().unit().takes_part_in(command.decoded().operation());
+}
+
 // SPC-5 6.39: a pending unit attention is told as data and so cleared.
 void request_sense(Command& command) {
   scsi::Sense pending = scsi::kNoSense;
@@ -38,8 +42,14 @@ void request_sense(Command& command) {
     pending = scsi::kLunNotSupported;
   } else if (auto attention = command.take_attention()) {
     pending = *attention;
+  } else if (goes_on_to_unit(command)) {
+    return command.device().unit().execute(command);
   }
   command.complete_with(scsi::request_sense(command.decoded(), pending));
+}
+
+void complete_or_go_on(Command& command) {
+  goes_on_to_unit(command) ? command.device().unit().execute(command) : command.complete();
 }
 
 // SPC-2 5.5: for the nexus, extents and third parties ignored.
@@ -47,15 +57,17 @@ void reserve(Command& command) {
   if (auto sense = scsi::check_reserve(command.decoded())) {
     command.complete(*sense);
   } else if (command.device().reserve(command.nexus_lun()->nexus_id())) {
-    command.complete();
+    complete_or_go_on(command);
   } else {
     command.complete(scsi::Status::kReservationConflict);
   }
 }
 
 void release(Command& command) {
-  command.device().release(command.nexus_lun()->nexus_id());
-  command.complete();
+  const std::uint64_t holder = command.device().reservation_holder.load(std::memory_order_acquire);
+  if (holder != command.nexus_lun()->nexus_id()) return command.complete();
+  command.device().release(holder);
+  complete_or_go_on(command);
 }
 
 }  // namespace
@@ -69,6 +81,7 @@ void carry_out(Command& command) {
     case Operation::kReserve: return reserve(command);
     case Operation::kRelease: return release(command);
     case Operation::kReportSupportedOpcodes:
+      if (goes_on_to_unit(command)) return command.device().unit().execute(command);
       return answer(command, scsi::report_supported_opcodes(command.decoded(), command.device().unit().traits()));
     case Operation::kReportSupportedTaskManagement:
       return command.complete_with(scsi::report_supported_task_management(command.decoded()));

@@ -31,6 +31,9 @@ class LogicalUnit {
   // ended before; unit attentions and reservations are the engine's.
   virtual void reset() = 0;
 
+  // Whether what the engine carries out goes on to the unit once the engine has done its part without objection.
+  virtual bool takes_part_in(scsi::Operation) const { return false; }
+
   // --- control thread
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;

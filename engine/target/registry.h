@@ -73,6 +73,17 @@ class Registry {
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
 
+  // --- SCSI devices of this machine: in the tree as H:C:I:L with the machine's device, with a handler or without.
+  // EEXIST when the name is taken.
+  base::Status add_scsi_device(std::shared_ptr<Device> device);
+  // It is gone from the machine: as delete_device.
+  void remove_scsi_device(std::string_view name, Done done);
+  // Gives the device to a pass-through handler, away from the one that has it; its LUNs stay. Waits for its commands
+  // (kDrainLimit, then EBUSY). EINVAL: no such device, or of another type; else what the handler's attach() says.
+  void assign_device(Handler& handler, std::string_view name, Done done);
+  // EINVAL: no such device, or another handler's.
+  void unassign_device(Handler& handler, std::string_view name, Done done);
+
   // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
   enum class Replace { kWithAttention, kWithoutAttention };
   void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
@@ -118,6 +129,9 @@ class Registry {
   bool name_is_free(std::string_view name) const;
   void announce(std::shared_ptr<Device> device, Done done);
   void remove_device(std::shared_ptr<Device> device, Done done);
+  base::Result<std::shared_ptr<Device>> find_scsi_device(std::string_view name) const;
+  void change_handler(std::shared_ptr<Device> device, Handler* handler, Done done);
+  void exchange_handler(std::shared_ptr<Device> device, Handler* handler, Done done);
   base::Result<std::shared_ptr<Device>> device_for_lun(const AccessGroup& group, std::string_view name) const;
   void map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only);
   // What the LUN's nexuses were, for wait_for().

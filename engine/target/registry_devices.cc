@@ -42,7 +42,7 @@ void Registry::identity_changed(Device& device) {
 
 void Registry::delete_device(Handler& handler, std::string_view name, Done done) {
   std::shared_ptr<Device> device = find_device(name);
-  if (!device || device->deleting) {
+  if (!device || device->deleting || device->scsi_origin) {
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
   remove_device(std::move(device), std::move(done));

@@ -8,6 +8,7 @@
 #include "engine/base/numbers.h"
 #include "engine/scsi/identifiers.h"
 #include "handlers/vdisk/handler.h"
+#include "handlers/vdisk/medium.h"
 
 namespace uscst::handlers {
 namespace {
@@ -434,6 +435,14 @@ constexpr Row kThinThreshold{.name = "gen_tp_soft_threshold_reached_UA",
                              },
                              .present = [](const Device& device) { return disk_of(device).thin_provisioned(); }};
 
+constexpr Row kMedium{
+    .name = "filename",
+    .mode = 0644,
+    .key = KeyRule::kWhenNotDefault,
+    .layout = Layout::kFileName,
+    .show = [](const Device& device) -> Result<std::string> { return disk_of(device).config().filename; },
+    .store_queued = change_medium};
+
 // --- which kinds have which
 
 constexpr std::array kFileRows{
@@ -478,6 +487,10 @@ constexpr std::array kNullRows{
     kProductId, kProductRevision, kReadOnly,    kReadZero,    kRemovable,   kRotational,   kScsiDeviceName,
     kNullSize,  kSizeMb,          kT10DeviceId, kT10VendorId, kTst,         kSerialNumber, kVendorSpecificId};
 
+constexpr std::array kCdromRows{
+    kEui64,    kMedium,     kInquiryText, kNaa,         kProductId, kProductRevision, kScsiDeviceName,
+    kFileSize, kFileSizeMb, kT10DeviceId, kT10VendorId, kTst,       kSerialNumber,    kVendorSpecificId};
+
 }  // namespace
 
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind) {
@@ -485,6 +498,7 @@ std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind ki
     case VdiskKind::kFileio: return kFileRows;
     case VdiskKind::kBlockio: return kBlockRows;
     case VdiskKind::kNullio: return kNullRows;
+    case VdiskKind::kCdrom: return kCdromRows;
   }
   return {};
 }

@@ -6,6 +6,7 @@
 
 #include "engine/scsi/capacity.h"
 #include "engine/scsi/identifiers.h"
+#include "engine/scsi/report.h"
 #include "engine/scsi/rules.h"
 #include "engine/target/session.h"
 #include "engine/target/target.h"
@@ -91,6 +92,7 @@ SbcDisk::~SbcDisk() {
 
 scsi::DeviceTraits SbcDisk::traits() const {
   scsi::DeviceTraits traits;
+  if (config_.kind == VdiskKind::kCdrom) traits.type = scsi::DeviceType::kCdrom;
   traits.block_shift = config_.block_shift;
   traits.thin_provisioned = thin_provisioned();
   traits.explicit_alua = explicit_alua();
@@ -177,10 +179,20 @@ void SbcDisk::warn(std::string_view what, std::int64_t error) const {
 
 // --- commands
 
+// A drive without a medium says so to all but INQUIRY, and as data to REQUEST SENSE.
+bool SbcDisk::answers_without_store(const scsi::DecodedCdb& cdb) const {
+  if (config_.kind != VdiskKind::kCdrom) return scsi::passes_inactive_device(cdb);
+  return cdb.operation() == scsi::Operation::kInquiry || cdb.operation() == scsi::Operation::kRequestSense;
+}
+
+bool SbcDisk::takes_part_in(scsi::Operation operation) const {
+  return config_.kind == VdiskKind::kCdrom && operation == scsi::Operation::kRequestSense;
+}
+
 void SbcDisk::execute(target::Command& command) {
   using scsi::Operation;
   const scsi::DecodedCdb& cdb = command.decoded();
-  if (store() == nullptr && !scsi::passes_inactive_device(cdb)) return command.complete(scsi::kNoMedium);
+  if (store() == nullptr && !answers_without_store(cdb)) return command.complete(scsi::kNoMedium);
   if (auto sense = scsi::check_range(cdb, block_count())) return command.complete(*sense);
   switch (cdb.operation()) {
     case Operation::kTestUnitReady:
@@ -188,6 +200,8 @@ void SbcDisk::execute(target::Command& command) {
     case Operation::kInquiry: return execute_inquiry(command);
     case Operation::kReadCapacity10:
     case Operation::kReadCapacity16: return execute_read_capacity(command);
+    case Operation::kRequestSense:
+      return command.complete_with(scsi::request_sense(cdb, store() == nullptr ? scsi::kNoMedium : scsi::kNoSense));
     case Operation::kRead: return execute_read(*this, command);
     case Operation::kWrite: return execute_write(*this, command);
     case Operation::kWriteAndVerify: return execute_write_and_verify(*this, command);
