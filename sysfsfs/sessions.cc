@@ -78,6 +78,9 @@ constexpr Row kRows[] = {
     counter<kWrite, kUnaligned>("write_unaligned_cmd_count"),
 };
 
+// From a session's directory to the top of sysfs: five directories of the tree, then /sys/kernel/scst_tgt.
+constexpr std::string_view kToSysfs = "../../../../../../../";
+
 class SessionLunDirectory final : public VisitedDirectory {
  public:
   SessionLunDirectory(Session& session, std::uint16_t lun, const std::shared_ptr<NexusLun>& nexus_lun)
@@ -119,6 +122,9 @@ class SessionDirectory final : public VisitedDirectory {
     entries.table(AttributeTable<Session>(session_, kRows, context_.queue));
     if (session_.transport) {
       entries.table(AttributeTable<Session>(session_, session_.transport->attributes(), context_.queue));
+      for (const auto& link : session_.transport->links()) {
+        entries.link(link.name, [&] { return std::string(kToSysfs) + link.to; });
+      }
     }
     if (!target_.driver().dif_capabilities().empty()) add_dif_checks_failed(entries);
     entries.link("luns", [this] {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/numbers.h"
+#include "sysfsfs/driver_management.h"
 #include "sysfsfs/names.h"
 #include "sysfsfs/views.h"
 
@@ -195,6 +196,19 @@ class TargetsDirectory final : public VisitedDirectory {
   void visit(Entries& entries) override {
     entries.table(AttributeTable<target::Driver>(driver_, driver_.attributes(), context_.queue));
     if (has_dif(driver_)) entries.file("dif_capabilities", 0444, [this] { return dif_capabilities(driver_); });
+    if (const auto* management = driver_.management()) {
+      entries.file(
+          "mgmt", 0644, [management]() -> base::Result<std::string> { return target_usage(*management); },
+          [this](std::string text, target::Done done) { manage_targets(context_, driver_, text, std::move(done)); });
+    }
+    if (unsigned long* level = driver_.trace_level) {
+      entries.file(
+          "trace_level", 0644,
+          [level]() -> base::Result<std::string> { return show_trace_level(*level, TraceModule::kTargetDriver); },
+          [level](std::string text, target::Done done) {
+            done(store_trace_level(*level, text, TraceModule::kTargetDriver));
+          });
+    }
     for (const auto& target : driver_.targets()) {
       if (!entries.wants(shown_name(target->name()), EntryKind::kDirectory, target->id())) continue;
       entries.give(directory_entry(std::make_unique<TargetDirectory>(context_, *target), target->id()));

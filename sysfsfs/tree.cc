@@ -326,7 +326,8 @@ void Tree::write(OpenFile& file, std::string_view data, WriteDone done) {
   if (data.empty()) return done(std::size_t{0});
   data = data.substr(0, kPageBytes);
   std::size_t taken = data.size();
-  std::string text(data.substr(0, data.find('\0')));  // only the text up to a NUL counts, yet the whole write is taken
+  // Only the text up to a NUL counts, yet the whole write is taken.
+  std::string text(file.node_->entry.file->takes_nuls() ? data : data.substr(0, data.find('\0')));
   auto answer = [taken, &log = log_, node = file.node_, shown = loggable(text),
                  done = std::move(done)](base::Status status) mutable {
     if (!status) log.warning("{}: '{}' was refused: {}", path_of(*node), shown, status.error().text);

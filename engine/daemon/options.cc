@@ -35,6 +35,18 @@ base::Status apply_scst_option(Options& options, std::string_view name, std::str
   return {};
 }
 
+base::Status apply_local_option(Options& options, std::string_view name, std::string_view value) {
+  auto on = base::parse_bool(value);
+  if (name != "add_default_tgt") {
+    options.notes.push_back(fmt::format("option '{}' of module scst_local has no effect here", name));
+  } else if (!on) {
+    return base::fail(EINVAL, fmt::format("scst_local option {}={}: Y or N is needed", name, value));
+  } else {
+    options.add_default_local_target = *on;
+  }
+  return {};
+}
+
 base::Result<NamedTarget> parse_target(const std::string& text) {
   std::size_t equals = text.find('=');
   NamedTarget target{text.substr(0, equals), ""};
@@ -103,6 +115,7 @@ base::Status apply_module_options(Options& options, std::string_view line) {
     base::Status status;
     if (module == "ib_srpt") status = options.srpt.set(name, value);
     if (module == "scst") status = apply_scst_option(options, name, value);
+    if (module == "scst_local") status = apply_local_option(options, name, value);
     if (!status) return status;
   }
   return {};

@@ -37,7 +37,8 @@ struct Options {
   std::optional<std::uint64_t> maximum_command_memory_mb;  // scst_max_cmd_mem
   std::optional<int> threads;                              // scst_threads
   bool auto_cm_assignment = true;
-  std::vector<std::string> notes;  // what was read and has no effect; for the log
+  bool add_default_local_target = false;  // add_default_tgt of scst_local: its target is there from the start
+  std::vector<std::string> notes;                          // what was read and has no effect; for the log
 };
 
 // EINVAL with a sentence for the user. `modprobe_directory`: files whose "options MODULE name=value" lines are read

@@ -108,6 +108,9 @@ base::Status Service::build_engine() {
   srpt_ = std::make_unique<srp::Driver>(*registry_, log_, options_.srpt, ports->service_guid);
   for (srp::PortInfo& port : ports->ports) srpt_->add_port(std::move(port));
   registry_->add_driver(*srpt_);
+  local_ = std::make_unique<local::Driver>(*registry_, log_);
+  registry_->add_driver(*local_);
+  if (options_.add_default_local_target) local_->add_default_target();
 
   fabric::iwarp::Config config;
   config.require_crc = options_.require_crc;
@@ -196,7 +199,9 @@ void Service::stop() {
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
-    srpt_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); });
+    srpt_->stop([this, ended] {
+      local_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); });
+    });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
     log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());

@@ -14,6 +14,7 @@
 #include "engine/io/blocking_pool.h"
 #include "engine/io/buffer.h"
 #include "engine/io/reactor_thread.h"
+#include "engine/local/driver.h"
 #include "engine/srp/driver.h"
 #include "engine/target/registry.h"
 #include "handlers/pass_through/handler.h"
@@ -68,6 +69,7 @@ class Service {
   std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
+  std::unique_ptr<local::Driver> local_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;
   std::unique_ptr<sysfsfs::TreeFilesystem> tree_;

@@ -99,6 +99,24 @@ base::Status Registry::unblock(Device& device) {
 
 // --- targets
 
+Target* Registry::find_target(std::uint64_t id) const {
+  for (const Driver* driver : drivers_) {
+    for (const auto& target : driver->targets()) {
+      if (target->id() == id) return target.get();
+    }
+  }
+  return nullptr;
+}
+
+void Registry::delete_target(Target& target) {
+  auto empty = [&](AccessGroup& group) {
+    while (!group.luns.empty()) unmap_lun(group, group.luns.begin()->first);
+  };
+  empty(target.default_group());
+  for (const auto& group : target.groups()) empty(*group);
+  std::erase_if(target.driver().targets_, [&](const auto& t) { return t.get() == &target; });
+}
+
 bool Registry::relative_target_id_in_use(const Target& except, std::uint16_t id) const {
   for (const Driver* driver : drivers_) {
     for (const auto& target : driver->targets()) {

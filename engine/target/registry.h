@@ -105,6 +105,10 @@ class Registry {
   void clear_initiators(AccessGroup& group, Done done);
 
   // --- targets
+  // By Target::id(); null once it is gone: work that waited asks again.
+  Target* find_target(std::uint64_t id) const;
+  // Takes a target away with its LUNs and groups. Its sessions have ended.
+  void delete_target(Target& target);
   // 0 while disabled, 1..65535 else EINVAL; EBADSLT when another enabled target has it.
   base::Status set_relative_target_id(Target& target, std::uint64_t id);
   // EBADSLT as above; with id 0 the target gets the next free one.

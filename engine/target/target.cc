@@ -12,7 +12,9 @@ Target::Target(Registry& registry, Driver& driver, std::string name)
       driver_(driver),
       name_(std::move(name)),
       id_(registry.next_id()),
-      default_group_(*this, "") {}
+      default_group_(*this, "") {
+  transport_version = driver.version_descriptor();
+}
 
 Target::~Target() = default;
 

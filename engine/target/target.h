@@ -15,6 +15,7 @@
 #include "engine/target/attribute.h"
 #include "engine/target/nexus.h"
 #include "engine/target/session.h"
+#include "engine/target/target_management.h"
 
 namespace uscst::target {
 
@@ -33,6 +34,8 @@ class Target {
 
   // --- any thread
   std::atomic<std::uint16_t> relative_target_id{0};
+  // Version descriptors of INQUIRY (SPC-5 table 151): of the protocol, and of what carries it; 0 for none.
+  std::atomic<std::uint16_t> transport_version{0}, physical_transport_version{0};
 
   // --- control thread: configuration. What may only be changed with rules is changed through the Registry.
   bool enabled = false;
@@ -100,14 +103,19 @@ class Driver {
   virtual base::Status check_lun(const Device&, bool /*read_only*/) const { return {}; }
   // A LUN was added or replaced; the management operation goes on with `done`.
   virtual void lun_added(AccessGroup&, std::uint16_t /*lun*/, Done done) { done({}); }
-  // Version descriptor of the transport for INQUIRY (SPC-5 table 151); 0 for none.
+  // For drivers whose targets are made by command; null for all others.
+  virtual TargetManagement* management() { return nullptr; }
+  // What targets start with as transport_version.
   virtual std::uint16_t version_descriptor() const = 0;
 
   const std::vector<std::unique_ptr<Target>>& targets() const { return targets_; }
   Target* find_target(std::string_view name);
   Target& add_target(Registry& registry, std::string name);
+  // The trace_level word that the tree shows; null: the driver has none.
+  unsigned long* trace_level = nullptr;
 
  protected:
+  friend class Registry;
   std::vector<std::unique_ptr<Target>> targets_;
 };
 

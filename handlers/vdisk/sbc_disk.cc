@@ -251,7 +251,8 @@ scsi::InquiryDevice SbcDisk::inquiry_device() const {
 void SbcDisk::execute_inquiry(target::Command& command) const {
   const target::Target& target = command.session().target();
   scsi::InquiryPath path;
-  path.transport_version = target.driver().version_descriptor();
+  path.transport_version = target.transport_version.load(std::memory_order_relaxed);
+  path.physical_transport_version = target.physical_transport_version.load(std::memory_order_relaxed);
   path.relative_target_port = target.relative_target_id.load(std::memory_order_relaxed);
   if (config_.dummy) path.qualifier = scsi::PeripheralQualifier::kNotSupported;
   answer(command, scsi::inquiry(command.decoded(), inquiry_device(), path));
