@@ -103,6 +103,7 @@ inline constexpr OperationSet kImplementedOperations{
     Operation::kSendDiagnostic,
     Operation::kReserve,
     Operation::kRelease,
+    Operation::kReportTargetPortGroups,
     Operation::kReportSupportedOpcodes,
     Operation::kReportSupportedTaskManagement,
     Operation::kRefused,

@@ -18,8 +18,10 @@
 namespace uscst::target {
 
 class AccessGroup;
+class DeviceGroup;
 class Handler;
 class NexusLun;
+struct AluaView;
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
@@ -48,12 +50,16 @@ class Device : public std::enable_shared_from_this<Device> {
   // Raises a unit attention for every nexus at this device, or for all but one.
   void raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id = 0);
   void for_each_nexus(const std::function<void(NexusLun&)>& visit);
+  // The device group that it is in, as commands see it; null: in none. Set by DeviceGroups.
+  std::shared_ptr<const AluaView> alua() const;
+  void set_alua(std::shared_ptr<const AluaView> view);
 
   // --- control thread
   Handler* handler() const { return handler_; }
   void set_handler(Handler* handler) { handler_ = handler; }
   WrittenNames written;
-  bool deleting = false;  // del_device waits for its commands; it is as good as gone
+  DeviceGroup* device_group = nullptr;  // set by DeviceGroups
+  bool deleting = false;                // del_device waits for its commands; it is as good as gone
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type
@@ -81,8 +87,9 @@ class Device : public std::enable_shared_from_this<Device> {
   std::unique_ptr<LogicalUnit> unit_;
   std::vector<Export> exports_;
   unsigned next_export_ = 0;
-  std::mutex mutex_;  // guards nexuses_
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<NexusLun*> nexuses_;
+  std::shared_ptr<const AluaView> alua_;
 };
 
 }  // namespace uscst::target

@@ -1,4 +1,5 @@
 // Devices: made by their handlers, taken away with all their LUNs.
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -31,6 +32,7 @@ void Registry::delete_device(Handler& handler, std::string_view name, Done done)
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
   device->deleting = true;
+  device_groups_->forget(*device);
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();
     unmap_lun(*group, lun);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/target/device.h"
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -14,7 +15,7 @@ Target::Target(Registry& registry, Driver& driver, std::string name)
       id_(registry.next_id()),
       default_group_(*this, "") {}
 
-Target::~Target() = default;
+Target::~Target() { registry_.device_groups().forget(*this); }
 
 AccessGroup* Target::find_group(std::string_view name) {
   auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->name() == name; });
@@ -78,8 +79,9 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
   map->black_hole = group.black_hole;
   std::vector<const Lun*> mapped;
   for (const auto& [number, lun] : group.luns) {
-    map->entries.push_back(
-        {number, lun.read_only || lun.device->unit().read_only(), session.nexus().at(number, lun.device)});
+    auto nexus_lun = session.nexus().at(number, lun.device);
+    nexus_lun->alua_state = registry_.device_groups().state_of(*this, *lun.device);
+    map->entries.push_back({number, lun.read_only || lun.device->unit().read_only(), std::move(nexus_lun)});
     mapped.push_back(&lun);
   }
   std::sort(mapped.begin(), mapped.end(), [](const Lun* a, const Lun* b) { return a->sequence < b->sequence; });
