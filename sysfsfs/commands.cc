@@ -161,6 +161,21 @@ base::Result<GroupCommand> parse_group_command(std::string_view text) {
   return command;
 }
 
+base::Result<GroupCommand> parse_membership_command(std::string_view text, Membership which) {
+  Lexer lexer(text.substr(0, text.find('\n')));
+  const std::string_view action = lexer.word();
+  const bool groups = which == Membership::kGroups;
+  GroupCommand command;
+  if (equal_without_case(action, "del")) {
+    command.action = GroupCommand::Action::kDelete;
+  } else if (!equal_without_case(action, "add") && !(groups && equal_without_case(action, "create"))) {
+    return unknown_action(action, groups ? "create, del" : "add, del");
+  }
+  command.name = lexer.word();
+  if (command.name.empty()) return base::fail(EINVAL, fmt::format("{}: the name is missing", action));
+  return command;
+}
+
 base::Result<InitiatorCommand> parse_initiator_command(std::string_view text) {
   using Action = InitiatorCommand::Action;
   Lexer lexer(text);

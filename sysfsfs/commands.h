@@ -54,13 +54,18 @@ struct LunCommand {
 };
 base::Result<LunCommand> parse_lun_command(std::string_view text);  // ERANGE: beyond 64 bits
 
-// ini_groups/mgmt and device_groups/mgmt; further words are ignored.
+// ini_groups/mgmt; further words are ignored.
 struct GroupCommand {
   enum class Action { kCreate, kDelete };
   Action action = Action::kCreate;
   std::string name;
 };
 base::Result<GroupCommand> parse_group_command(std::string_view text);
+
+// The mgmt files below device_groups/. The text ends at the first newline; further words are ignored. Groups are made
+// by "create" or "add", members added by "add"; both are taken away by "del".
+enum class Membership { kGroups, kMembers };
+base::Result<GroupCommand> parse_membership_command(std::string_view text, Membership which);
 
 // initiators/mgmt; further words are ignored.
 struct InitiatorCommand {

@@ -200,8 +200,8 @@ OrErrno<std::vector<Tree::DirectoryEntry>> Tree::read_directory(NodeId id) {
     return a.first != b.first ? a.first < b.first : a.second->name < b.second->name;
   });
   for (const auto& [hash, one] : order) {
-    // An object may be called "." or ".."; nobody can see it then.
-    if (one->name == "." || one->name == "..") continue;
+    // An object may be called "." or ".."; nobody can see it then. Nor one whose name the kernel would not take.
+    if (one->name == "." || one->name == ".." || one->name.size() > kMaximumNameLength) continue;
     entries.push_back({one->name, inode_number(node->inode, one->name, one->identity), type_bits(one->kind)});
   }
   return entries;

@@ -104,6 +104,7 @@ inline constexpr OperationSet kImplementedOperations{
     Operation::kSendDiagnostic,
     Operation::kReserve,
     Operation::kRelease,
+    Operation::kReportTargetPortGroups,
     Operation::kReportSupportedOpcodes,
     Operation::kReportSupportedTaskManagement,
     Operation::kRefused,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/target/alua_view.h"
 #include "engine/target/handler.h"
 #include "engine/target/nexus.h"
 
@@ -37,6 +38,16 @@ void Device::raise_for_all(const scsi::Sense& unit_attention, std::uint64_t exce
 void Device::for_each_nexus(const std::function<void(NexusLun&)>& visit) {
   std::lock_guard lock(mutex_);
   for (NexusLun* nexus_lun : nexuses_) visit(*nexus_lun);
+}
+
+std::shared_ptr<const AluaView> Device::alua() const {
+  std::lock_guard lock(mutex_);
+  return alua_;
+}
+
+void Device::set_alua(std::shared_ptr<const AluaView> view) {
+  std::lock_guard lock(mutex_);
+  alua_.swap(view);
 }
 
 void Device::enter(NexusLun& nexus_lun) {

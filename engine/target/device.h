@@ -20,8 +20,10 @@
 namespace uscst::target {
 
 class AccessGroup;
+class DeviceGroup;
 class Handler;
 class NexusLun;
+struct AluaView;
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
@@ -52,6 +54,9 @@ class Device : public std::enable_shared_from_this<Device> {
   void for_each_nexus(const std::function<void(NexusLun&)>& visit);
   // A SCSI device of this machine that no handler has: its LUNs answer as if nothing were mapped.
   std::atomic<bool> has_handler;
+  // The device group that it is in, as commands see it; null: in none. Set by DeviceGroups.
+  std::shared_ptr<const AluaView> alua() const;
+  void set_alua(std::shared_ptr<const AluaView> view);
 
   // --- control thread
   Handler* handler() const { return handler_; }
@@ -67,7 +72,8 @@ class Device : public std::enable_shared_from_this<Device> {
   bool changing_handler = false;
   std::deque<std::move_only_function<void()>> next_handler_changes;
   WrittenNames written;
-  bool deleting = false;  // del_device waits for its commands; it is as good as gone
+  DeviceGroup* device_group = nullptr;  // set by DeviceGroups
+  bool deleting = false;                // del_device waits for its commands; it is as good as gone
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type
@@ -95,8 +101,9 @@ class Device : public std::enable_shared_from_this<Device> {
   std::unique_ptr<LogicalUnit> unit_;
   std::vector<Export> exports_;
   unsigned next_export_ = 0;
-  std::mutex mutex_;  // guards nexuses_
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<NexusLun*> nexuses_;
+  std::shared_ptr<const AluaView> alua_;
 };
 
 }  // namespace uscst::target

@@ -1,9 +1,11 @@
 // Operations that need no logical unit, or more than one: the engine carries them out.
+#include <span>
 #include <vector>
 
 #include "engine/scsi/inquiry.h"
 #include "engine/scsi/lun.h"
 #include "engine/scsi/report.h"
+#include "engine/target/alua_view.h"
 #include "engine/target/command.h"
 #include "engine/target/device.h"
 #include "engine/target/session.h"
@@ -70,6 +72,14 @@ void release(Command& command) {
   complete_or_go_on(command);
 }
 
+// SPC-5 6.37
+void report_target_port_groups(Command& command) {
+  const auto view = command.device().alua();
+  std::span<const scsi::TargetPortGroup> groups;
+  if (view) groups = view->groups;
+  answer(command, scsi::report_target_port_groups(command.decoded(), groups));
+}
+
 }  // namespace
 
 void carry_out(Command& command) {
@@ -80,6 +90,7 @@ void carry_out(Command& command) {
     case Operation::kRequestSense: return request_sense(command);
     case Operation::kReserve: return reserve(command);
     case Operation::kRelease: return release(command);
+    case Operation::kReportTargetPortGroups: return report_target_port_groups(command);
     case Operation::kReportSupportedOpcodes:
       if (goes_on_to_unit(command)) return command.device().unit().execute(command);
       return answer(command, scsi::report_supported_opcodes(command.decoded(), command.device().unit().traits()));

@@ -38,6 +38,13 @@ class LogicalUnit {
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;
   virtual bool read_only() const = 0;
+  // `bind_alua_state`: the backing store is open only in ALUA states in which commands are carried out (`serves`). A
+  // device that follows opens or closes it, where it is not so already.
+  virtual bool follows_alua_state() const { return false; }
+  virtual void follow_alua_state(Device& device, bool serves, Done done) {
+    (void)device, (void)serves;
+    done({});
+  }
 };
 
 }  // namespace uscst::target

@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/scsi/rules.h"
 #include "engine/scsi/sense.h"
 #include "engine/target/gate.h"
 #include "engine/target/task_order.h"
@@ -74,6 +75,8 @@ class NexusLun {
   Gate gate;
   TaskOrder order;
   std::atomic<int> active_commands{0};
+  // Of the target port group that has the port, within the device's group; set by DeviceGroups.
+  std::atomic<scsi::AluaState> alua_state{scsi::AluaState::kActiveOptimized};
 
  private:
   const std::uint64_t nexus_id_;

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "engine/target/device_groups.h"
+
 namespace uscst::target {
 
-Registry::Registry(ShardGroup& shards, base::Log& log) : shards_(shards), log_(log) {}
+Registry::Registry(ShardGroup& shards, base::Log& log)
+    : shards_(shards), log_(log), device_groups_(std::make_unique<DeviceGroups>(*this)) {}
 Registry::~Registry() = default;
 
 std::shared_ptr<Device> Registry::find_device(std::string_view name) const {
@@ -148,6 +151,7 @@ base::Status Registry::set_relative_target_id(Target& target, std::uint64_t id) 
     return base::fail(EBADSLT, fmt::format("target {}: rel_tgt_id {} belongs to another target", target.name(), id));
   }
   target.relative_target_id = number;
+  device_groups_->ports_changed(target);
   return {};
 }
 
@@ -156,6 +160,7 @@ void Registry::set_enabled(Target& target, bool enabled, Done done) {
     std::uint16_t id = target.relative_target_id;
     if (id == 0) {
       target.relative_target_id = next_relative_target_id(target);
+      device_groups_->ports_changed(target);
     } else if (relative_target_id_in_use(target, id)) {
       return done(
           base::fail(EBADSLT, fmt::format("target {}: rel_tgt_id {} belongs to another target", target.name(), id)));

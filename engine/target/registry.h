@@ -20,6 +20,8 @@
 
 namespace uscst::target {
 
+class DeviceGroups;
+
 // Attributes of the root directory that the engine itself has no other place for.
 struct RootSettings {
   std::uint32_t setup_id = 0;
@@ -104,6 +106,9 @@ class Registry {
   void move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done);
   void clear_initiators(AccessGroup& group, Done done);
 
+  // --- ALUA
+  DeviceGroups& device_groups() const { return *device_groups_; }
+
   // --- targets
   // By Target::id(); null once it is gone: work that waited asks again.
   Target* find_target(std::uint64_t id) const;
@@ -126,10 +131,12 @@ class Registry {
   void block(Device& device, Done done);
   base::Status unblock(Device& device);
 
+  // Waits until the commands that `select` names have ended, usually with a gate closed before; at the limit (0: none)
+  // EBUSY.
+  void drain(SweepSelector select, base::Duration limit, Done done);
+
  private:
   struct Draining;
-  // Waits, with a gate closed, until the commands that `select` names have ended; at the limit EBUSY.
-  void drain(SweepSelector select, base::Duration limit, Done done);
   bool name_is_free(std::string_view name) const;
   void announce(std::shared_ptr<Device> device, Done done);
   void remove_device(std::shared_ptr<Device> device, Done done);
@@ -162,6 +169,7 @@ class Registry {
   std::vector<Driver*> drivers_;
   std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
   DeviceWatcher* watcher_ = nullptr;
+  std::unique_ptr<DeviceGroups> device_groups_;
   std::uint64_t last_id_ = 0;
   std::uint16_t last_relative_target_id_ = 0;
 };

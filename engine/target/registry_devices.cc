@@ -1,4 +1,5 @@
 // Devices: made by their handlers, taken away with all their LUNs.
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -50,6 +51,7 @@ void Registry::delete_device(Handler& handler, std::string_view name, Done done)
 
 void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
   device->deleting = true;
+  device_groups_->forget(*device);
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();
     unmap_lun(*group, lun);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/target/device.h"
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -16,7 +17,7 @@ Target::Target(Registry& registry, Driver& driver, std::string name)
   transport_version = driver.version_descriptor();
 }
 
-Target::~Target() = default;
+Target::~Target() { registry_.device_groups().forget(*this); }
 
 AccessGroup* Target::find_group(std::string_view name) {
   auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->name() == name; });
@@ -83,10 +84,12 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
 }
 
 LunMap::Entry Target::lun_map_entry(Session& session, const Lun& lun) {
+  auto nexus_lun = session.nexus().at(lun.number, lun.device);
+  nexus_lun->alua_state = registry_.device_groups().state_of(*this, *lun.device);
   return {.lun = lun.number,
           .read_only = lun.read_only || lun.device->unit().read_only(),
           .sequence = lun.sequence,
-          .nexus_lun = session.nexus().at(lun.number, lun.device)};
+          .nexus_lun = std::move(nexus_lun)};
 }
 
 void Target::renew_lun_map(Session& session) { session.lun_map_ = make_lun_map(session); }

@@ -378,8 +378,7 @@ constexpr Row kActive{.name = "active",
                           [](Device& device, std::string text, Done done) {
                             auto value = parse_zero_or_one(text);
                             if (!value) return done(std::unexpected(value.error()));
-                            if (*value == disk_of(device).config().active) return done({});
-                            (*value ? activate : deactivate)(device, std::move(done));
+                            set_active(device, *value, std::move(done));
                           }};
 
 constexpr Row kFilename{
@@ -501,6 +500,11 @@ std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind ki
     case VdiskKind::kCdrom: return kCdromRows;
   }
   return {};
+}
+
+void set_active(Device& device, bool active, Done done) {
+  if (active == disk_of(device).config().active) return done({});
+  (active ? activate : deactivate)(device, std::move(done));
 }
 
 }  // namespace uscst::handlers

@@ -36,6 +36,9 @@ class VdiskHandler final : public target::Handler {
 // The attributes of disks of a kind, beyond those of all devices.
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind);
 
+// Control thread: `active`, which opens or closes the backing store; errors of opening, EBUSY of waiting for commands.
+void set_active(target::Device& device, bool active, target::Done done);
+
 // A blocking call made for the control thread. Owns itself until it has ended.
 template <class Work, class Then>
 class BlockingCall {

@@ -8,9 +8,9 @@
 #include "engine/scsi/identifiers.h"
 #include "engine/scsi/report.h"
 #include "engine/scsi/rules.h"
-#include "engine/target/session.h"
-#include "engine/target/target.h"
+#include "engine/target/alua_view.h"
 #include "handlers/null_store.h"
+#include "handlers/vdisk/handler.h"
 #include "handlers/vdisk/steps.h"
 
 namespace uscst::handlers {
@@ -120,6 +120,14 @@ void SbcDisk::reset() {
   std::lock_guard lock(mutex_);
   put_mode_pages(saved_);
   medium_removal_prevented_ = false;
+}
+
+void SbcDisk::follow_alua_state(target::Device& device, bool serves, target::Done done) {
+  environment_.log.info("device {}: its ALUA state changes, the backing store is {}", name_,
+                        serves == config_.active ? "left as it is"
+                        : serves                 ? "opened"
+                                                 : "closed");
+  set_active(device, serves, std::move(done));
 }
 
 DiskIdentity SbcDisk::identity() const {
@@ -249,11 +257,7 @@ scsi::InquiryDevice SbcDisk::inquiry_device() const {
 }
 
 void SbcDisk::execute_inquiry(target::Command& command) const {
-  const target::Target& target = command.session().target();
-  scsi::InquiryPath path;
-  path.transport_version = target.transport_version.load(std::memory_order_relaxed);
-  path.physical_transport_version = target.physical_transport_version.load(std::memory_order_relaxed);
-  path.relative_target_port = target.relative_target_id.load(std::memory_order_relaxed);
+  scsi::InquiryPath path = target::inquiry_path(command);
   if (config_.dummy) path.qualifier = scsi::PeripheralQualifier::kNotSupported;
   answer(command, scsi::inquiry(command.decoded(), inquiry_device(), path));
 }

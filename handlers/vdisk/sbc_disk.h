@@ -56,6 +56,8 @@ class SbcDisk final : public target::LogicalUnit {
   std::span<const target::Attribute<target::Device>> attributes() const override { return attributes_; }
   bool read_only() const override { return config_.read_only; }
   bool takes_part_in(scsi::Operation operation) const override;
+  bool follows_alua_state() const override { return config_.bind_alua_state; }
+  void follow_alua_state(target::Device& device, bool serves, target::Done done) override;
 
   // --- control thread: configuration
   const VdiskConfig& config() const { return config_; }
