@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <charconv>
 #include <utility>
 
 #include "engine/base/numbers.h"
@@ -117,17 +119,19 @@ base::Result<DeviceCommand> parse_device_command(std::string_view text) {
   return command;
 }
 
-bool is_scsi_address(std::string_view name) {
-  int numbers = 0;
-  while (true) {
-    std::size_t length = std::min(name.find(':'), name.size());
-    std::string_view number = name.substr(0, length);
-    if (number.empty() || !std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; }))
-      return false;
-    ++numbers;
-    if (length == name.size()) return numbers == 4;
-    name.remove_prefix(length + 1);
+// As the kernel's sscanf("%u:%u:%u:%llu") reads it: what follows the last number does not count.
+std::optional<std::string> scsi_device_name(std::string_view text) {
+  std::array<std::uint64_t, 4> numbers{};
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (i > 0) {
+      if (!text.starts_with(':')) return std::nullopt;
+      text.remove_prefix(1);
+    }
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), numbers[i]);
+    if (error != std::errc{}) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   }
+  return fmt::format("{}:{}:{}:{}", numbers[0], numbers[1], numbers[2], numbers[3]);
 }
 
 base::Result<LunCommand> parse_lun_command(std::string_view text) {
@@ -154,6 +158,21 @@ base::Result<GroupCommand> parse_group_command(std::string_view text) {
   }
   command.name = lexer.word();
   if (command.name.empty()) return base::fail(EINVAL, fmt::format("{}: the name of a group is missing", action));
+  return command;
+}
+
+base::Result<GroupCommand> parse_membership_command(std::string_view text, Membership which) {
+  Lexer lexer(text.substr(0, text.find('\n')));
+  const std::string_view action = lexer.word();
+  const bool groups = which == Membership::kGroups;
+  GroupCommand command;
+  if (equal_without_case(action, "del")) {
+    command.action = GroupCommand::Action::kDelete;
+  } else if (!equal_without_case(action, "add") && !(groups && equal_without_case(action, "create"))) {
+    return unknown_action(action, groups ? "create, del" : "add, del");
+  }
+  command.name = lexer.word();
+  if (command.name.empty()) return base::fail(EINVAL, fmt::format("{}: the name is missing", action));
   return command;
 }
 

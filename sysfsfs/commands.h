@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,8 +41,8 @@ struct DeviceCommand {
   base::Result<target::Parameters> parameters;
 };
 base::Result<DeviceCommand> parse_device_command(std::string_view text);
-// "H:C:I:L" of a real SCSI device.
-bool is_scsi_address(std::string_view name);
+// The name of the SCSI device that "H:C:I:L" says: its numbers without leading zeros.
+std::optional<std::string> scsi_device_name(std::string_view text);
 
 // luns/mgmt
 struct LunCommand {
@@ -53,13 +54,18 @@ struct LunCommand {
 };
 base::Result<LunCommand> parse_lun_command(std::string_view text);  // ERANGE: beyond 64 bits
 
-// ini_groups/mgmt and device_groups/mgmt; further words are ignored.
+// ini_groups/mgmt; further words are ignored.
 struct GroupCommand {
   enum class Action { kCreate, kDelete };
   Action action = Action::kCreate;
   std::string name;
 };
 base::Result<GroupCommand> parse_group_command(std::string_view text);
+
+// The mgmt files below device_groups/. The text ends at the first newline; further words are ignored. Groups are made
+// by "create" or "add", members added by "add"; both are taken away by "del".
+enum class Membership { kGroups, kMembers };
+base::Result<GroupCommand> parse_membership_command(std::string_view text, Membership which);
 
 // initiators/mgmt; further words are ignored.
 struct InitiatorCommand {

@@ -141,7 +141,7 @@ constexpr Row kRows[] = {
     {.name = "type",
      .mode = 0444,
      .show = [](const DeviceView& v) -> base::Result<std::string> {
-       return device_type_text(v.device.handler() ? v.device.handler()->type() : 0);
+       return device_type_text(v.device.scsi_origin ? v.device.scsi_origin->type : v.device.handler()->type());
      }},
 };
 
@@ -201,6 +201,9 @@ class DeviceDirectory final : public VisitedDirectory {
     }
     if (const target::Handler* handler = device_->handler()) {
       entries.link("handler", [&] { return link_text(path_of(*device_), path_of(*handler)); });
+    }
+    if (device_->scsi_origin) {
+      entries.link("scsi_device", [&] { return "../../../../" + device_->scsi_origin->sysfs_path; });
     }
   }
 

@@ -73,10 +73,11 @@ base::Result<std::string> show_grouping(const AccessGroup& group) {
   return fmt::format("{}", group.io_grouping);
 }
 
-// The group may be gone when activity is suspended; then there is nothing to do.
-AccessGroup* still_there(target::Target& target, std::uint64_t id) {
-  if (id == 0) return &target.default_group();
-  for (const auto& group : target.groups()) {
+// The group or its target may be gone when activity is suspended; then there is nothing to do.
+AccessGroup* still_there(target::Target* target, std::uint64_t id) {
+  if (!target) return nullptr;
+  if (id == 0) return &target->default_group();
+  for (const auto& group : target->groups()) {
     if (group->id() == id) return group.get();
   }
   return nullptr;
@@ -85,11 +86,12 @@ AccessGroup* still_there(target::Target& target, std::uint64_t id) {
 void store_grouping(AccessGroup& group, std::string text, target::Done done) {
   auto value = parse_grouping(text);
   if (!value) return done(std::unexpected(value.error()));
-  auto change = [&target = group.target(), id = group.id(), value = *value]() -> base::Status {
-    if (AccessGroup* there = still_there(target, id)) there->io_grouping = value;
+  target::Registry& registry = group.target().registry();
+  auto change = [&registry, target_id = group.target().id(), id = group.id(), value = *value]() -> base::Status {
+    if (AccessGroup* there = still_there(registry.find_target(target_id), id)) there->io_grouping = value;
     return {};
   };
-  group.target().registry().while_suspended(change, std::move(done));
+  registry.while_suspended(change, std::move(done));
 }
 
 base::Result<std::string> show_cpu_mask(const AccessGroup& group) {

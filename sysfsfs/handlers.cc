@@ -41,14 +41,25 @@ void add_device(Context& context, Handler& handler, DeviceCommand command, targe
   context.queue.run(control::Lock::kHeld, add, std::move(done));
 }
 
+// Devices of pass-through handlers are there already.
+void assign(Context& context, Handler& handler, base::Result<DeviceCommand> command, target::Done done) {
+  auto change = [&](target::Done finished) {
+    if (!command) return finished(std::unexpected(command.error()));
+    auto name = scsi_device_name(command->name);
+    if (!name || !command->parameters || !command->parameters->empty()) {
+      return finished(base::fail(EINVAL, fmt::format("handler {}: one H:C:I:L is needed", handler.name())));
+    }
+    if (command->action == DeviceCommand::Action::kAdd) {
+      return context.registry.assign_device(handler, *name, std::move(finished));
+    }
+    context.registry.unassign_device(handler, *name, std::move(finished));
+  };
+  context.queue.run(control::Lock::kFree, change, std::move(done));
+}
+
 void manage(Context& context, Handler& handler, std::string_view text, target::Done done) {
   auto command = parse_device_command(text);
-  if (command && handler.is_pass_through() && !is_scsi_address(command->name)) {
-    command = base::fail(EINVAL, fmt::format("'{}' is not of the form H:C:I:L", command->name));
-  }
-  if (command && handler.is_pass_through() && command->parameters && !command->parameters->empty()) {
-    command = base::fail(EINVAL, "add_device takes H:C:I:L and nothing else");
-  }
+  if (handler.is_pass_through()) return assign(context, handler, std::move(command), std::move(done));
   if (command && command->action == DeviceCommand::Action::kAdd) {
     return add_device(context, handler, std::move(*command), std::move(done));
   }
@@ -66,10 +77,8 @@ class HandlerDirectory final : public VisitedDirectory {
 
  private:
   void visit(Entries& entries) override {
-    entries.file(
-        "mgmt", 0644, [&h = handler_]() -> base::Result<std::string> { return usage(h); },
-        [&c = context_, &h = handler_](std::string text, target::Done done) { manage(c, h, text, std::move(done)); });
-    auto module = handler_.is_pass_through() ? TraceModule::kPassThrough : TraceModule::kVirtualDisk;
+    if (handler_.has_mgmt()) add_mgmt(entries);
+    auto module = is_virtual_disk() ? TraceModule::kVirtualDisk : TraceModule::kPassThrough;
     entries.file(
         "trace_level", 0644,
         [this, module]() -> base::Result<std::string> { return show_trace_level(trace_level(), module); },
@@ -84,6 +93,13 @@ class HandlerDirectory final : public VisitedDirectory {
     for (const auto& [name, device] : context_.registry.devices()) link_device(entries, *device);
   }
 
+  void add_mgmt(Entries& entries) {
+    entries.file(
+        "mgmt", 0644, [&h = handler_]() -> base::Result<std::string> { return usage(h); },
+        [&c = context_, &h = handler_](std::string text, target::Done done) { manage(c, h, text, std::move(done)); });
+  }
+  bool is_virtual_disk() const { return handler_.has_mgmt() && !handler_.is_pass_through(); }
+
   void link_device(Entries& entries, const Device& device) {
     if (device.handler() != &handler_) return;
     entries.link(shown_name(device.name()), [&] { return link_text(path_of(handler_), path_of(device)); }, device.id());
@@ -94,7 +110,7 @@ class HandlerDirectory final : public VisitedDirectory {
     if (handler_.trace_level) return *handler_.trace_level;
     std::string_view module = handler_.name();
     if (module.ends_with("_perf")) module.remove_suffix(5);
-    if (!handler_.is_pass_through()) module = "scst_vdisk";
+    if (is_virtual_disk()) module = "scst_vdisk";
     return context_.module_trace_levels.try_emplace(std::string(module), kDefaultTraceLevel).first->second;
   }
 

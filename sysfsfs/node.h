@@ -30,6 +30,8 @@ class File {
     (void)text;
     done(base::fail(EIO, "the attribute cannot be written"));
   }
+  // Whether NULs are part of what is written.
+  virtual bool takes_nuls() const { return false; }
   // False once what the file stands for is gone although its directory is there.
   virtual bool exists() const { return true; }
 };

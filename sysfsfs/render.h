@@ -48,6 +48,8 @@ class AttributeFile final : public File {
                   shows_key(row_.key, *value, default_value, written && written->contains(row_.name)));
   }
 
+  bool takes_nuls() const override { return row_.takes_nuls; }
+
   void store(std::string text, target::Done done) override {
     if (!row_.store && !row_.store_queued && !row_.store_waiting) return File::store(std::move(text), std::move(done));
     if (row_.check) {

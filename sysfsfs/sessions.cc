@@ -78,6 +78,9 @@ constexpr Row kRows[] = {
     counter<kWrite, kUnaligned>("write_unaligned_cmd_count"),
 };
 
+// From a session's directory to the top of sysfs: five directories of the tree, then /sys/kernel/scst_tgt.
+constexpr std::string_view kToSysfs = "../../../../../../../";
+
 class SessionLunDirectory final : public VisitedDirectory {
  public:
   SessionLunDirectory(Session& session, std::uint16_t lun, const std::shared_ptr<NexusLun>& nexus_lun)
@@ -98,6 +101,9 @@ class SessionLunDirectory final : public VisitedDirectory {
     // Commands run on the reactor of their channel, not on threads of the device.
     entries.file("thread_index", 0444, []() -> base::Result<std::string> { return "-1\n"; });
     entries.file("thread_pid", 0444, []() -> base::Result<std::string> { return ""; });
+    auto nexus_lun = nexus_lun_.lock();
+    const bool protects = session_.target().driver().protection_support().supported;
+    if (protects && nexus_lun && nexus_lun->device().unit().protection().type != 0) add_dif_checks_failed(entries);
   }
 
   Session& session_;
@@ -119,7 +125,11 @@ class SessionDirectory final : public VisitedDirectory {
     entries.table(AttributeTable<Session>(session_, kRows, context_.queue));
     if (session_.transport) {
       entries.table(AttributeTable<Session>(session_, session_.transport->attributes(), context_.queue));
+      for (const auto& link : session_.transport->links()) {
+        entries.link(link.name, [&] { return std::string(kToSysfs) + link.to; });
+      }
     }
+    if (target_.driver().protection_support().supported) add_dif_checks_failed(entries);
     entries.link("luns", [this] {
       std::string here = path_of(target_) + "/sessions/" + shown_name(session_.name());
       return link_text(here, path_of(session_.group()) + "/luns");

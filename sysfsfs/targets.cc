@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/numbers.h"
+#include "sysfsfs/driver_management.h"
 #include "sysfsfs/names.h"
 #include "sysfsfs/views.h"
 
@@ -143,6 +144,20 @@ constexpr Row kRows[] = {
     {.name = "write_unaligned_cmd_count", .show = show_sum<kWrite, kUnaligned>},
 };
 
+bool has_dif(const target::Driver& driver) { return driver.protection_support().supported; }
+
+// The last line, of block sizes, has no newline.
+base::Result<std::string> dif_capabilities(const target::Driver& driver) {
+  const target::ProtectionSupport support = driver.protection_support();
+  std::string text = "dif_supported";
+  for (unsigned type = 1; type <= 3; ++type) {
+    if ((support.target_types >> type & 1) != 0) text += fmt::format(", hw_dif_type{}_supported", type);
+  }
+  text += '\n';
+  if (!support.block_bytes.empty()) text += fmt::format("Supported blocks: {}", fmt::join(support.block_bytes, ", "));
+  return text;
+}
+
 class TargetDirectory final : public VisitedDirectory {
  public:
   TargetDirectory(Context& context, Target& target)
@@ -158,6 +173,10 @@ class TargetDirectory final : public VisitedDirectory {
     entries.table(AttributeTable<Target>(target_, kRows, context_.queue));
     entries.table(AttributeTable<target::AccessGroup>(target_.default_group(), group_attributes(), context_.queue));
     entries.table(AttributeTable<Target>(target_, driver_.target_attributes(), context_.queue));
+    if (has_dif(driver_)) {
+      entries.file("dif_capabilities", 0444, [this] { return dif_capabilities(driver_); });
+      add_dif_checks_failed(entries);
+    }
     if (entries.wants("ini_groups", EntryKind::kDirectory)) {
       entries.give(directory_entry(ini_groups_directory(context_, target_)));
     }
@@ -184,6 +203,20 @@ class TargetsDirectory final : public VisitedDirectory {
  private:
   void visit(Entries& entries) override {
     entries.table(AttributeTable<target::Driver>(driver_, driver_.attributes(), context_.queue));
+    if (has_dif(driver_)) entries.file("dif_capabilities", 0444, [this] { return dif_capabilities(driver_); });
+    if (const auto* management = driver_.management()) {
+      entries.file(
+          "mgmt", 0644, [management]() -> base::Result<std::string> { return target_usage(*management); },
+          [this](std::string text, target::Done done) { manage_targets(context_, driver_, text, std::move(done)); });
+    }
+    if (unsigned long* level = driver_.trace_level) {
+      entries.file(
+          "trace_level", 0644,
+          [level]() -> base::Result<std::string> { return show_trace_level(*level, TraceModule::kTargetDriver); },
+          [level](std::string text, target::Done done) {
+            done(store_trace_level(*level, text, TraceModule::kTargetDriver));
+          });
+    }
     for (const auto& target : driver_.targets()) {
       if (!entries.wants(shown_name(target->name()), EntryKind::kDirectory, target->id())) continue;
       entries.give(directory_entry(std::make_unique<TargetDirectory>(context_, *target), target->id()));

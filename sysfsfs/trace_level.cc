@@ -31,7 +31,8 @@ std::span<const Flag> local_flags(TraceModule module) {
   switch (module) {
     case TraceModule::kRoot: return kRootFlags;
     case TraceModule::kVirtualDisk: return kVirtualDiskFlags;
-    case TraceModule::kPassThrough: break;
+    case TraceModule::kPassThrough:
+    case TraceModule::kTargetDriver: break;
   }
   return {};
 }

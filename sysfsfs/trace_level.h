@@ -11,7 +11,7 @@ namespace uscst::sysfsfs {
 
 inline constexpr unsigned long kDefaultTraceLevel = 0x2508;  // out_of_mem, mgmt, pid, special
 // Which flags a module has beside the common ones.
-enum class TraceModule { kRoot, kVirtualDisk, kPassThrough };
+enum class TraceModule { kRoot, kVirtualDisk, kPassThrough, kTargetDriver };
 
 // Flags by name, and the usage text.
 std::string show_trace_level(unsigned long level, TraceModule module);

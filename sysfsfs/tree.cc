@@ -200,8 +200,8 @@ OrErrno<std::vector<Tree::DirectoryEntry>> Tree::read_directory(NodeId id) {
     return a.first != b.first ? a.first < b.first : a.second->name < b.second->name;
   });
   for (const auto& [hash, one] : order) {
-    // An object may be called "." or ".."; nobody can see it then.
-    if (one->name == "." || one->name == "..") continue;
+    // An object may be called "." or ".."; nobody can see it then. Nor one whose name the kernel would not take.
+    if (one->name == "." || one->name == ".." || one->name.size() > kMaximumNameLength) continue;
     entries.push_back({one->name, inode_number(node->inode, one->name, one->identity), type_bits(one->kind)});
   }
   return entries;
@@ -326,7 +326,8 @@ void Tree::write(OpenFile& file, std::string_view data, WriteDone done) {
   if (data.empty()) return done(std::size_t{0});
   data = data.substr(0, kPageBytes);
   std::size_t taken = data.size();
-  std::string text(data.substr(0, data.find('\0')));  // only the text up to a NUL counts, yet the whole write is taken
+  // Only the text up to a NUL counts, yet the whole write is taken.
+  std::string text(file.node_->entry.file->takes_nuls() ? data : data.substr(0, data.find('\0')));
   auto answer = [taken, &log = log_, node = file.node_, shown = loggable(text),
                  done = std::move(done)](base::Status status) mutable {
     if (!status) log.warning("{}: '{}' was refused: {}", path_of(*node), shown, status.error().text);

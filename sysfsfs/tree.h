@@ -37,7 +37,8 @@ struct NodeSettings {
 class Tree {
  public:
   static constexpr NodeId kRoot = 1;
-  static constexpr std::size_t kMaximumNameLength = 255;
+  // What FUSE carries; sysfs itself has no limit, so that names of 256 bytes and more can be looked up.
+  static constexpr std::size_t kMaximumNameLength = 1024;
   static constexpr std::size_t kMaximumExtendedAttributes = 128, kMaximumExtendedBytes = 128 * 1024;  // kernfs's
 
   struct Node;

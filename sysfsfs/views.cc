@@ -40,6 +40,17 @@ void Entries::link(std::string_view name, const std::function<std::string()>& te
   if (wants(name, EntryKind::kLink, identity)) give(link_entry(text(), identity));
 }
 
+void add_dif_checks_failed(Entries& entries) {
+  constexpr std::string_view kNone =
+      "\tapp\tref\tguard\n"
+      "tgt\t0\t0\t0\n"
+      "scst\t0\t0\t0\n"
+      "dev\t0\t0\t0\n";
+  entries.file(
+      "dif_checks_failed", 0644, [kNone]() -> base::Result<std::string> { return std::string(kNone); },
+      [](std::string, target::Done done) { done({}); });
+}
+
 std::optional<Entry> VisitedDirectory::find(std::string_view name) {
   Entries entries(name);
   visit(entries);

@@ -89,6 +89,9 @@ std::string path_of(const target::Target& target);
 std::string path_of(const target::AccessGroup& group);  // of the target for its default group
 
 // --- shared by several kinds
+// dif_checks_failed: T10-PI errors seen by a target, session or LUN. Nothing here checks protection information, so all
+// are 0, and a write has nothing to clear.
+void add_dif_checks_failed(Entries& entries);
 std::span<const target::Attribute<target::AccessGroup>> group_attributes();
 std::string device_type_text(int type);  // "0 - Direct-access device (e.g., magnetic disk)"
 

@@ -10,7 +10,15 @@
 namespace uscst::daemon {
 namespace {
 
+base::Status set_flag(bool& flag, std::string_view name, std::string_view value) {
+  auto on = base::parse_bool(value);
+  if (!on) return base::fail(EINVAL, fmt::format("scst option {}={}: Y or N is needed", name, value));
+  flag = *on;
+  return {};
+}
+
 base::Status apply_scst_option(Options& options, std::string_view name, std::string_view value) {
+  if (name == "auto_cm_assignment") return set_flag(options.auto_cm_assignment, name, value);
   auto number = base::parse_unsigned(value);
   if (name == "scst_max_cmd_mem") {
     if (!number || *number == 0)
@@ -27,6 +35,18 @@ base::Status apply_scst_option(Options& options, std::string_view name, std::str
   return {};
 }
 
+base::Status apply_local_option(Options& options, std::string_view name, std::string_view value) {
+  auto on = base::parse_bool(value);
+  if (name != "add_default_tgt") {
+    options.notes.push_back(fmt::format("option '{}' of module scst_local has no effect here", name));
+  } else if (!on) {
+    return base::fail(EINVAL, fmt::format("scst_local option {}={}: Y or N is needed", name, value));
+  } else {
+    options.add_default_local_target = *on;
+  }
+  return {};
+}
+
 base::Result<NamedTarget> parse_target(const std::string& text) {
   std::size_t equals = text.find('=');
   NamedTarget target{text.substr(0, equals), ""};
@@ -36,6 +56,23 @@ base::Result<NamedTarget> parse_target(const std::string& text) {
   if (!address) return std::unexpected(address.error());
   target.address = address->host;
   return target;
+}
+
+base::Status choose_scsi_hosts(Options& options, const std::vector<std::string>& hosts) {
+  constexpr std::string_view kSimulated = "sim:";
+  if (!hosts.empty()) options.machine_scsi_hosts = false;
+  for (const std::string& host : hosts) {
+    if (host == "sg") {
+      options.machine_scsi_hosts = true;
+    } else if (host.starts_with(kSimulated)) {
+      auto device = handlers::SimDeviceOptions::parse(std::string_view(host).substr(kSimulated.size()));
+      if (!device) return base::fail(EINVAL, fmt::format("--scsi-host {}: {}", host, device.error().text));
+      options.simulated_devices.push_back(*device);
+    } else if (host != "none") {
+      return base::fail(EINVAL, fmt::format("--scsi-host {}: sg, none or sim:H:C:I:L is needed", host));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -78,6 +115,7 @@ base::Status apply_module_options(Options& options, std::string_view line) {
     base::Status status;
     if (module == "ib_srpt") status = options.srpt.set(name, value);
     if (module == "scst") status = apply_scst_option(options, name, value);
+    if (module == "scst_local") status = apply_local_option(options, name, value);
     if (!status) return status;
   }
   return {};
@@ -88,7 +126,7 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   for (const std::string& line : read_modprobe_directory(modprobe_directory)) {
     if (auto status = apply_module_options(options, line); !status) return std::unexpected(status.error());
   }
-  std::vector<std::string> listen, targets, module_options;
+  std::vector<std::string> listen, targets, module_options, scsi_hosts;
   CLI::App app{"uscstd: a SCSI target in user space that is, from the outside, SCST", "uscstd"};
   app.add_option("--sysfs", options.sysfs_directory, "directory where the tree appears")->capture_default_str();
   app.add_option("--state", options.state_directory, "directory of pr/, vdev_mode_pages/ and generated names")
@@ -98,6 +136,9 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   app.add_option("--listen", listen,
                  "ADDRESS[:PORT] to listen on (repeatable; default: rdma_cm_port on all addresses)");
   app.add_option("--target", targets, "NAME[=ADDRESS] of a target to carry over from an scst.conf (repeatable)");
+  app.add_option("--scsi-host", scsi_hosts,
+                 "where SCSI devices for pass-through come from: sg (this machine), none, or a simulated device "
+                 "sim:H:C:I:L[,type=N][,size=BYTES] (repeatable; default: sg)");
   app.add_option("--module-option", module_options, "'MODULE NAME=VALUE ...' as in modprobe.d (repeatable)");
   app.add_option("--pid-file", options.pid_file, "file with the process id; locked while the service runs")
       ->capture_default_str();
@@ -133,6 +174,7 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
     if (!target) return std::unexpected(target.error());
     options.targets.push_back(*target);
   }
+  if (auto status = choose_scsi_hosts(options, scsi_hosts); !status) return std::unexpected(status.error());
   // The service leaves the directory that it was started from.
   for (std::string* path : {&options.sysfs_directory, &options.state_directory, &options.pid_file}) {
     *path = std::filesystem::absolute(*path).lexically_normal();

@@ -8,6 +8,7 @@
 #include "engine/base/result.h"
 #include "engine/fabric/fabric.h"
 #include "engine/srp/parameters.h"
+#include "handlers/scsi_host/sim_host.h"
 
 namespace uscst::daemon {
 
@@ -29,10 +30,14 @@ struct Options {
   bool show_parameters = false, show_version = false;
   unsigned reactors = 0;  // 0: one for each processor that may be used
   bool require_crc = false;
-  std::string io = "auto";  // auto, io_uring, epoll
+  bool machine_scsi_hosts = true;                             // --scsi-host sg; false once any other is named
+  std::vector<handlers::SimDeviceOptions> simulated_devices;  // --scsi-host sim:...
+  std::string io = "auto";                                    // auto, io_uring, epoll
   srp::Parameters srpt;
   std::optional<std::uint64_t> maximum_command_memory_mb;  // scst_max_cmd_mem
   std::optional<int> threads;                              // scst_threads
+  bool auto_cm_assignment = true;
+  bool add_default_local_target = false;  // add_default_tgt of scst_local: its target is there from the start
   std::vector<std::string> notes;                          // what was read and has no effect; for the log
 };
 

@@ -92,11 +92,15 @@ base::Status Service::build_engine() {
   auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
   vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
   using enum handlers::VdiskKind;
-  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio}) {
+  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio, kCdrom}) {
     vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
     vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
     registry_->add_handler(*vdisk_handlers_.back());
   }
+
+  copy_manager_ =
+      std::make_unique<copy_manager::Driver>(*registry_, *shards_->shards.front(), options_.auto_cm_assignment);
+  build_pass_through();
 
   auto interfaces = fabric::iwarp::interfaces();
   if (!interfaces) return std::unexpected(interfaces.error());
@@ -105,6 +109,9 @@ base::Status Service::build_engine() {
   srpt_ = std::make_unique<srp::Driver>(*registry_, log_, options_.srpt, ports->service_guid);
   for (srp::PortInfo& port : ports->ports) srpt_->add_port(std::move(port));
   registry_->add_driver(*srpt_);
+  local_ = std::make_unique<local::Driver>(*registry_, log_);
+  registry_->add_driver(*local_);
+  if (options_.add_default_local_target) local_->add_default_target();
 
   fabric::iwarp::Config config;
   config.require_crc = options_.require_crc;
@@ -119,6 +126,17 @@ base::Status Service::build_engine() {
   control_thread_ = std::make_unique<io::ReactorThread>(
       *control_, io::ReactorThread::Options{.name = "control", .cpu = std::nullopt});
   return {};
+}
+
+void Service::build_pass_through() {
+  pass_through_environment_.reset(new handlers::PassThroughEnvironment{*control_, pool_, log_});
+  for (const handlers::PassThroughKind& kind : handlers::pass_through_kinds())
+    scsi_handlers_.push_back(std::make_unique<handlers::PassThroughHandler>(kind, *pass_through_environment_));
+  scsi_handlers_.push_back(std::make_unique<handlers::UserHandler>());
+  for (const auto& handler : scsi_handlers_) registry_->add_handler(*handler);
+  simulated_host_ = std::make_unique<handlers::SimScsiHost>();
+  for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
+  handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
 }
 
 base::Status Service::serve_tree(int fuse_fd) {
@@ -182,7 +200,9 @@ void Service::stop() {
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
-    srpt_->stop([ended] { ended->set_value(); });
+    srpt_->stop([this, ended] {
+      local_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); });
+    });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
     log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());

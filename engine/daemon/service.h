@@ -8,13 +8,16 @@
 #include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "engine/control/management_queue.h"
+#include "engine/copy_manager/driver.h"
 #include "engine/daemon/options.h"
 #include "engine/fabric/iwarp/fabric.h"
 #include "engine/io/blocking_pool.h"
 #include "engine/io/buffer.h"
 #include "engine/io/reactor_thread.h"
+#include "engine/local/driver.h"
 #include "engine/srp/driver.h"
 #include "engine/target/registry.h"
+#include "handlers/pass_through/handler.h"
 #include "handlers/vdisk/handler.h"
 #include "sysfsfs/tree_filesystem.h"
 
@@ -44,6 +47,7 @@ class Service {
 
   base::Status build_reactors();
   base::Status build_engine();
+  void build_pass_through();
   base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
   base::Status listen_on(const fabric::Address& address, bool required);
 
@@ -58,9 +62,14 @@ class Service {
   std::unique_ptr<handlers::VdiskEnvironment> vdisk_environment_;
   std::vector<std::unique_ptr<handlers::VdiskHandler>> vdisk_handlers_;
   unsigned long vdisk_trace_level_;
+  std::unique_ptr<handlers::PassThroughEnvironment> pass_through_environment_;
+  std::vector<std::unique_ptr<target::Handler>> scsi_handlers_;
   std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<handlers::SimScsiHost> simulated_host_;
   std::unique_ptr<control::ManagementQueue> queue_;
+  std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
+  std::unique_ptr<local::Driver> local_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;
   std::unique_ptr<sysfsfs::TreeFilesystem> tree_;

@@ -25,6 +25,8 @@ base::Status inquire(Context& context);
 base::Status capacity(Context& context);
 base::Status reset(Context& context);
 base::Status raw(Context& context);
+// Until standard input ends. A command that fails is answered with its error; the session goes on.
+base::Status take_commands(Context& context);
 
 base::Status read_to_file(Context& context);
 base::Status write_from_file(Context& context);

@@ -54,7 +54,7 @@ base::Status perform(Context& context) {
     case Action::kWrite: return write_from_file(context);
     case Action::kVerify: return verify(context);
     case Action::kBench: return bench(context);
-    case Action::kHold: return {};
+    case Action::kHold: return context.options.line_commands ? take_commands(context) : base::Status();
     case Action::kReset: return reset(context);
     case Action::kRaw: return raw(context);
   }
@@ -69,7 +69,9 @@ sigset_t ending_signals() {
   return signals;
 }
 
-bool holds(const Options& options) { return options.hold_s > 0 || options.action == Action::kHold; }
+bool holds(const Options& options) {
+  return options.hold_s > 0 || (options.action == Action::kHold && !options.line_commands);
+}
 
 // Until the time is over or a signal says so; the logout follows. The line tells scripts that they may look now.
 void hold(const Options& options) {

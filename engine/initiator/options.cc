@@ -119,7 +119,11 @@ void add_actions(CLI::App& app, Options& o) {
   add_action(app, o, Action::kCapacity, "capacity", "size of a LUN");
   add_data_actions(app, o);
   add_bench(app, o);
-  add_action(app, o, Action::kHold, "hold", "stay logged in (--hold SECONDS, default: until a signal)");
+  auto* hold = add_action(app, o, Action::kHold, "hold", "stay logged in (--hold SECONDS, default: until a signal)");
+  hold->add_flag("--commands", o.line_commands,
+                 "until standard input ends; its lines are: capacity LUN, read LUN LBA BLOCKS, write LUN LBA BLOCKS "
+                 "(a pattern); each is answered by a line, ok or error TEXT")
+      ->excludes("--hold");
   add_action(app, o, Action::kReset, "reset", "LOGICAL UNIT RESET");
   auto* raw = add_action(app, o, Action::kRaw, "raw", "send one CDB, show the answer as it is");
   raw->add_option("--cdb", o.cdb_hex, "the CDB, hexadecimal")->required();

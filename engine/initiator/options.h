@@ -44,6 +44,7 @@ struct Options {
   bool json = false;
   bool verbose = false;
   double hold_s = 0;
+  bool line_commands = false;  // hold: from standard input
 
   // --- inquiry, raw
   std::optional<std::uint8_t> page;

@@ -30,6 +30,7 @@ std::uint64_t field_value(const DecodedCdb& cdb, CdbField field) {
 std::optional<Sense> check_format(const DecodedCdb& cdb, const DeviceTraits& traits) {
   const OpcodeRow& row = *cdb.row;
   const std::uint8_t options = options_offset(row);
+  if (row.operation == Operation::kPassed) return std::nullopt;
   if ((cdb.bytes[row.control_offset()] & kLink) != 0) {
     return kInvalidFieldInCdb.at_cdb(static_cast<std::uint16_t>(row.control_offset()), 0);
   }
@@ -96,7 +97,9 @@ void decode_length(DecodedCdb& cdb, const DeviceTraits& traits) {
     case LengthRule::kOneBlock: cdb.blocks = length; break;
     case LengthRule::kFixed6: cdb.data_length_bytes = 6; break;
     case LengthRule::kFixed8: cdb.data_length_bytes = 8; break;
-    case LengthRule::kTransport: cdb.length_from_transport = (cdb.bytes[1] & 0x10) != 0; break;
+    case LengthRule::kTransport:
+      cdb.length_from_transport = cdb.operation() == Operation::kPassed || (cdb.bytes[1] & 0x10) != 0;
+      break;
   }
   switch (layout.rule) {
     case LengthRule::kBlocks:

@@ -47,6 +47,7 @@ constexpr TimeoutClass kRegular = TimeoutClass::kRegular;
 constexpr TimeoutClass kLong = TimeoutClass::kLong;
 constexpr DeviceTypes kDiskOnly{true, false};
 constexpr DeviceTypes kCdromOnly{false, true};
+constexpr DeviceTypes kEvery{true, true, true};
 
 // Layouts: where LBA and length stand.
 constexpr CdbLayout kNoData{};
@@ -82,15 +83,15 @@ constexpr Flags kSupportedFlags = Flag::kUnderWriteExclusive | Flag::kByEngine;
 constexpr auto kRows = std::to_array<OpcodeRow>({
     row("SYNCHRONIZE CACHE(10)", "35 02 FF FF FF FF 00 FF FF 04", kSynchronizeCache, kNone, blocks10(kNoTransfer), Flag::kHasRange, kRegular),
     row("SYNCHRONIZE CACHE(16)", "91 02 FF FF FF FF FF FF FF FF FF FF FF FF 00 04", kSynchronizeCache, kNone, blocks16(kNoTransfer), Flag::kHasRange, kRegular),
-    row("MODE SENSE(6)", "1A 08 FF FF FF 04", kModeSense, kIn, list(4, 1), kModeSenseFlags, kShort),
-    row("MODE SENSE(10)", "5A 18 FF FF 00 00 00 FF FF 04", kModeSense, kIn, list(7, 2), kModeSenseFlags, kShort),
-    row("MODE SELECT(6)", "15 11 00 00 FF 04", kModeSelect, kOut, list(4, 1), kModeSelectFlags, kShort),
-    row("MODE SELECT(10)", "55 11 00 00 00 00 00 FF FF 04", kModeSelect, kOut, list(7, 2), kModeSelectFlags, kShort),
-    row("LOG SELECT", "4C 03 FF FF 00 00 00 FF FF 04", kLogSelect, kOut, list(7, 2), kModeSelectFlags, kShort),
-    row("LOG SENSE", "4D 01 FF FF 00 FF FF FF FF 04", kLogSense, kIn, list(7, 2), kAnyReservation | Flag::kStandby, kShort),
+    row("MODE SENSE(6)", "1A 08 FF FF FF 04", kModeSense, kIn, list(4, 1), kModeSenseFlags, kShort, kEvery),
+    row("MODE SENSE(10)", "5A 18 FF FF 00 00 00 FF FF 04", kModeSense, kIn, list(7, 2), kModeSenseFlags, kShort, kEvery),
+    row("MODE SELECT(6)", "15 11 00 00 FF 04", kModeSelect, kOut, list(4, 1), kModeSelectFlags, kShort, kEvery),
+    row("MODE SELECT(10)", "55 11 00 00 00 00 00 FF FF 04", kModeSelect, kOut, list(7, 2), kModeSelectFlags, kShort, kEvery),
+    row("LOG SELECT", "4C 03 FF FF 00 00 00 FF FF 04", kLogSelect, kOut, list(7, 2), kModeSelectFlags, kShort, kEvery),
+    row("LOG SENSE", "4D 01 FF FF 00 FF FF FF FF 04", kLogSense, kIn, list(7, 2), kAnyReservation | Flag::kStandby, kShort, kEvery),
     row("START STOP UNIT", "1B 01 00 0F F7 04", kStartStopUnit, kNone, kNoData, kAnyReservation | Flag::kConditionalStart, kShort),
     row("READ CAPACITY(10)", "25 00 00 00 00 00 00 00 00 04", kReadCapacity10, kIn, {LengthRule::kFixed8, {}, {}}, kCapacityFlags, kShort),
-    row("SEND DIAGNOSTIC", "1D F7 00 FF FF 04", kSendDiagnostic, kOut, list(3, 2), Flag::kStandby, kShort),
+    row("SEND DIAGNOSTIC", "1D F7 00 FF FF 04", kSendDiagnostic, kOut, list(3, 2), Flag::kStandby, kShort, kEvery),
     row("REPORT TARGET PORT GROUPS", "A3 EA 00 00 00 00 FF FF FF FF 00 04", kReportTargetPortGroups, kIn, list(6, 4), kAnyReservation | kAnyPath | Flag::kByEngine, kShort),
     row("READ(6)", "08 1F FF FF FF 04", kRead, kIn, kBlocks6, Flag::kUnderWriteExclusive | Flag::kHasRange, kRegular),
     row("READ(10)", "28 F8 FF FF FF FF 00 FF FF 04", kRead, kIn, blocks10(kCounted), kReads, kRegular),
@@ -119,21 +120,21 @@ constexpr auto kRows = std::to_array<OpcodeRow>({
     row("WRITE AND VERIFY(32)", "7F 04 00 00 00 00 00 18 00 0C F6 00 FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF", kWriteAndVerify, kOut, blocks32(kCounted), kWrites32, kRegular, kDiskOnly),
     row("WRITE SAME(32)", "7F 04 00 00 00 00 00 18 00 0D E8 00 FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF FF", kWriteSame, kOut, blocks32(kSame), kWrites32, kRegular, kDiskOnly),
     row("READ TOC", "43 00 0F 00 00 00 FF FF FF 04", kReadToc, kIn, list(7, 2), Flag::kUnderWriteExclusive, kRegular, kCdromOnly),
-    row("INQUIRY", "12 01 FF FF FF 04", kInquiry, kIn, list(3, 2), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kHeadOfQueue, kShort),
-    row("TEST UNIT READY", "00 00 00 00 00 04", kTestUnitReady, kNone, kNoData, kAnyReservation | Flag::kHeadOfQueue, kShort),
-    row("RESERVE(6)", "16 00 00 00 00 04", kReserve, kNone, kNoData, kReserveFlags, kShort),
-    row("RELEASE(6)", "17 00 00 00 00 04", kRelease, kNone, kNoData, kReleaseFlags, kShort),
-    row("RESERVE(10)", "56 00 00 00 00 00 00 00 00 04", kReserve, kNone, kNoData, kReserveFlags, kShort),
-    row("RELEASE(10)", "57 00 00 00 00 00 00 00 00 04", kRelease, kNone, kNoData, kReleaseFlags, kShort),
+    row("INQUIRY", "12 01 FF FF FF 04", kInquiry, kIn, list(3, 2), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kHeadOfQueue, kShort, kEvery),
+    row("TEST UNIT READY", "00 00 00 00 00 04", kTestUnitReady, kNone, kNoData, kAnyReservation | Flag::kHeadOfQueue, kShort, kEvery),
+    row("RESERVE(6)", "16 00 00 00 00 04", kReserve, kNone, kNoData, kReserveFlags, kShort, kEvery),
+    row("RELEASE(6)", "17 00 00 00 00 04", kRelease, kNone, kNoData, kReleaseFlags, kShort, kEvery),
+    row("RESERVE(10)", "56 00 00 00 00 00 00 00 00 04", kReserve, kNone, kNoData, kReserveFlags, kShort, kEvery),
+    row("RELEASE(10)", "57 00 00 00 00 00 00 00 00 04", kRelease, kNone, kNoData, kReleaseFlags, kShort, kEvery),
     row("PERSISTENT RESERVE IN", "5E 1F 00 00 00 00 00 FF FF 04", kPersistentReserveIn, kIn, list(7, 2), kPersistFlags, kShort, kDiskOnly),
     row("PERSISTENT RESERVE OUT", "5F 1F FF 00 00 FF FF FF FF 04", kPersistentReserveOut, kOut, list(5, 4), kPersistFlags, kShort, kDiskOnly),
-    row("REPORT LUNS", "A0 00 FF 00 00 00 FF FF FF FF 00 04", kReportLuns, kIn, list(6, 4), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kHeadOfQueue | Flag::kByEngine, kShort),
-    row("REQUEST SENSE", "03 01 00 00 FF 04", kRequestSense, kIn, list(4, 1), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kByEngine, kShort),
-    row("REPORT SUPPORTED OPERATION CODES", "A3 0C 87 FF FF FF FF FF FF FF 00 04", kReportSupportedOpcodes, kIn, list(6, 4), kSupportedFlags, kShort),
-    row("REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", "A3 0D 80 00 00 00 FF FF FF FF 00 04", kReportSupportedTaskManagement, kIn, list(6, 4), kSupportedFlags, kShort),
+    row("REPORT LUNS", "A0 00 FF 00 00 00 FF FF FF FF 00 04", kReportLuns, kIn, list(6, 4), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kHeadOfQueue | Flag::kByEngine, kShort, kEvery),
+    row("REQUEST SENSE", "03 01 00 00 FF 04", kRequestSense, kIn, list(4, 1), kAnyReservation | kAnyPath | Flag::kUnitAttentionExempt | Flag::kByEngine, kShort, kEvery),
+    row("REPORT SUPPORTED OPERATION CODES", "A3 0C 87 FF FF FF FF FF FF FF 00 04", kReportSupportedOpcodes, kIn, list(6, 4), kSupportedFlags, kShort, kEvery),
+    row("REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", "A3 0D 80 00 00 00 FF FF FF FF 00 04", kReportSupportedTaskManagement, kIn, list(6, 4), kSupportedFlags, kShort, kEvery),
     row("SET TARGET PORT GROUPS", "A4 0A 00 00 00 00 FF FF FF FF 00 04", kSetTargetPortGroups, kOut, list(6, 4), kAnyPath | Flag::kNeedsExplicitAlua | Flag::kStrictlySerialized | Flag::kByEngine, kShort, kDiskOnly),
     // Not reported.
-    row("PREVENT ALLOW MEDIUM REMOVAL", "1E 00 00 00 03 04", kPreventAllowMediumRemoval, kNone, kNoData, kAnyReservation | Flag::kConditionalStart | Flag::kUnlisted, kShort),
+    row("PREVENT ALLOW MEDIUM REMOVAL", "1E 00 00 00 03 04", kPreventAllowMediumRemoval, kNone, kNoData, kAnyReservation | Flag::kConditionalStart | Flag::kUnlisted, kShort, kEvery),
     row("RECEIVE COPY RESULTS", "84 1F FF 00 00 00 00 00 00 00 FF FF FF FF 00 04", kReceiveCopyResults, kIn, list(10, 4), kAnyPersistent | Flag::kByEngine | Flag::kUnlisted, kShort, kDiskOnly),
     row("READ BLOCK LIMITS", "05 01 00 00 00 04", kRefused, kIn, {LengthRule::kFixed6, {}, {}}, kAnyReservation | Flag::kUnlisted, kShort),
     row("UPDATE BLOCK", "2D 00 FF FF FF FF 00 00 00 04", kRefused, kOut, {LengthRule::kOneBlock, {2, 4}, {}}, Flag::kWrites | Flag::kUnlisted, kShort, kDiskOnly),
@@ -203,7 +204,40 @@ consteval bool layouts_are_sound() {
 }
 static_assert(layouts_are_sound());
 
+// One row a group of operation codes: its CDB length is all that is known. Vendor's groups get all that SRP carries.
+constexpr OpcodeRow passed_row(std::uint8_t length, Flags flags) {
+  OpcodeRow row{};
+  row.name = "(passed)";
+  row.cdb_length = length;
+  row.operation = kPassed;
+  row.layout.rule = LengthRule::kTransport;
+  row.flags = flags | Flag::kUnlisted;
+  row.timeout = kRegular;
+  return row;
+}
+constexpr std::array<OpcodeRow, 8> passed_rows(Flags flags) {
+  return {passed_row(6, flags),  passed_row(10, flags), passed_row(10, flags), passed_row(16, flags),
+          passed_row(16, flags), passed_row(12, flags), passed_row(16, flags), passed_row(16, flags)};
+}
+constexpr auto kPassedRows = passed_rows({}), kPassedWritingRows = passed_rows(Flag::kWrites);
+
+// Commands without a row that change the medium: of tapes (SSC-5), SEND of processors, of disks (SBC-4).
+bool changes_medium(std::uint8_t opcode, DeviceType type) {
+  constexpr std::array<std::uint8_t, 7> kOfTapes{0x04, 0x0A, 0x10, 0x19, 0x80, 0x8A, 0x93};
+  constexpr std::array<std::uint8_t, 9> kOfDisks{0x07, 0x2D, 0x3F, 0x48, 0x50, 0x51, 0x81, 0x9C, 0x9F};
+  auto is_in = [opcode](const auto& opcodes) {
+    return std::find(opcodes.begin(), opcodes.end(), opcode) != opcodes.end();
+  };
+  const bool disk = type == DeviceType::kDisk || type == DeviceType::kOptical;
+  return disk ? is_in(kOfDisks) : type != DeviceType::kCdrom && is_in(kOfTapes);
+}
+
+const OpcodeRow* row_for_passing(std::uint8_t opcode, DeviceType type) {
+  return &(changes_medium(opcode, type) ? kPassedWritingRows : kPassedRows)[opcode >> 5];
+}
+
 bool is_available(const OpcodeRow& row, const DeviceTraits& traits) {
+  if (row.operation == kRefused && traits.pass_through) return false;
   return row.types.contains(traits.type) && traits.operations.contains(row.operation) &&
          (!row.flags.has(Flag::kNeedsDifType2) || traits.dif_type == 2);
 }
@@ -236,6 +270,7 @@ SenseResult<const OpcodeRow*> find_row(base::Bytes cdb, const DeviceTraits& trai
     if (row.flags.has(Flag::kNeedsExplicitAlua) && !traits.explicit_alua) return bad_cdb(1, 0);
     return &row;
   }
+  if (traits.pass_through) return row_for_passing(cdb[0], traits.type);
   // SCST answers 4/44/00 to an unknown MAINTENANCE action, which initiators retry; the standard's answer stops them.
   if (opcode_known && cdb[0] != kVariableLengthOpcode) return bad_cdb(1, 0);
   return refuse(kInvalidOpcode);
@@ -284,6 +319,7 @@ std::string_view name_of(Operation operation) {
     case kExtendedCopy: return "extended_copy";
     case kReceiveCopyResults: return "receive_copy_results";
     case kRefused: return "refused";
+    case kPassed: return "passed";
   }
   return {};
 }

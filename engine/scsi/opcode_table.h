@@ -53,6 +53,7 @@ enum class Operation : std::uint8_t {
   kExtendedCopy,
   kReceiveCopyResults,
   kRefused,  // known to the decoder only: 5/20/00, but a wrong data direction is told first, as SCST does
+  kPassed,   // without a row: for a real device, which knows; direction and length are the initiator's word
 };
 inline constexpr std::size_t kOperationCount = static_cast<std::size_t>(Operation::kRefused) + 1;
 
@@ -103,6 +104,7 @@ inline constexpr OperationSet kImplementedOperations{
     Operation::kSendDiagnostic,
     Operation::kReserve,
     Operation::kRelease,
+    Operation::kReportTargetPortGroups,
     Operation::kReportSupportedOpcodes,
     Operation::kReportSupportedTaskManagement,
     Operation::kRefused,
@@ -177,12 +179,17 @@ struct CdbLayout {
 // Recommended command time-out classes: what REPORT SUPPORTED OPERATION CODES tells with RCTD.
 enum class TimeoutClass : std::uint16_t { kShort = 10, kRegular = 60, kLong = 3600 };  // seconds
 
-enum class DeviceType : std::uint8_t { kDisk = 0x00, kCdrom = 0x05 };
+// Of the types that the table knows; a real device may have another.
+enum class DeviceType : std::uint8_t { kDisk = 0x00, kTape = 0x01, kCdrom = 0x05, kOptical = 0x07 };
 
 struct DeviceTypes {
   bool disk = true;
   bool cdrom = true;
-  constexpr bool contains(DeviceType type) const { return type == DeviceType::kDisk ? disk : cdrom; }
+  bool others = false;  // any other type
+  constexpr bool contains(DeviceType type) const {
+    if (type == DeviceType::kDisk || type == DeviceType::kOptical) return disk;
+    return type == DeviceType::kCdrom ? cdrom : others;
+  }
 };
 
 inline constexpr std::size_t kMaxCdbLength = 32;
@@ -215,6 +222,7 @@ struct DeviceTraits {
   std::uint8_t dif_type = 0;     // T10-PI type, 0: none
   bool thin_provisioned = false;
   bool explicit_alua = false;
+  bool pass_through = false;  // a real device: it knows commands that the table does not
   OperationSet operations = kImplementedOperations;
 
   constexpr std::uint32_t block_size() const { return std::uint32_t{1} << block_shift; }

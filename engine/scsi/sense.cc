@@ -1,5 +1,7 @@
 #include "engine/scsi/sense.h"
 
+#include <algorithm>
+
 namespace uscst::scsi {
 namespace {
 
@@ -73,6 +75,24 @@ SenseBytes Sense::encode(SenseFormat format) const {
   }
   encoded.size_ = out.position();
   return encoded;
+}
+
+SenseBytes SenseBytes::copy_of(base::Bytes sense) {
+  SenseBytes copy;
+  copy.size_ = std::min(sense.size(), kCapacity);
+  std::copy_n(sense.begin(), copy.size_, copy.data_.begin());
+  return copy;
+}
+
+std::optional<Sense> decode_sense(base::Bytes sense) {
+  if (sense.empty()) return std::nullopt;
+  const int format = sense[0] & 0x7F;
+  const bool fixed = format == kFixedCurrent || format == kFixedCurrent + 1;
+  const bool descriptor = format == kDescriptorCurrent || format == kDescriptorCurrent + 1;
+  if (!fixed && !descriptor) return std::nullopt;
+  auto byte = [&](std::size_t index) { return index < sense.size() ? sense[index] : std::uint8_t{0}; };
+  const std::size_t key = fixed ? 2 : 1, code = fixed ? 12 : 2;
+  return Sense{static_cast<SenseKey>(byte(key) & 0x0F), byte(code), byte(code + 1)};
 }
 
 std::string_view name_of(Status status) {

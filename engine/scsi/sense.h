@@ -47,10 +47,11 @@ struct FieldPointer {
   friend constexpr bool operator==(const FieldPointer&, const FieldPointer&) = default;
 };
 
-// Encoded sense data: 18 bytes in fixed format, 8 to 28 in descriptor format.
+// Encoded sense data: ours has 18 bytes in fixed format, 8 to 28 in descriptor format; a real device may say more.
 class SenseBytes {
  public:
-  static constexpr std::size_t kCapacity = 28;
+  static constexpr std::size_t kCapacity = 96;
+  static SenseBytes copy_of(base::Bytes sense);  // cut at kCapacity
   base::Bytes bytes() const { return base::Bytes(data_).first(size_); }
 
  private:
@@ -90,6 +91,9 @@ struct Sense {
   // Unit attentions with ASC 29h and 2A/01 are always fixed: a new nexus or changed mode page may not know D_SENSE yet.
   SenseBytes encode(SenseFormat format) const;
 };
+
+// Key and codes out of sense data in either format (SPC-5 4.4.2, 4.4.3); nothing when it is neither.
+std::optional<Sense> decode_sense(base::Bytes sense);
 
 // A value, or the sense data to end the command with.
 template <class T>

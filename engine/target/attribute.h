@@ -41,7 +41,7 @@ struct Attribute {
   Layout layout = Layout::kLine;
   // The value without the newline that ends it.
   base::Result<std::string> (*show)(const Object&) = nullptr;
-  // The text as written, at most 4096 bytes, cut at the first NUL.
+  // The text as written, at most 4096 bytes, cut at the first NUL unless `takes_nuls`.
   base::Status (*store)(Object&, std::string_view text) = nullptr;
   // Instead of store: goes through the management queue and sets last_sysfs_mgmt_res.
   void (*store_queued)(Object&, std::string text, Done done) = nullptr;
@@ -55,6 +55,7 @@ struct Attribute {
   std::string (*default_of)(const Object&) = nullptr;
   // For queued rows that leave the queue alone when the text, checked before, is what the object has already.
   bool (*unchanged)(const Object&, std::string_view text) = nullptr;
+  bool takes_nuls = false;  // the value is bytes
 };
 
 // The attributes of one object that were stored to or given at creation (KeyRule::kWhenWritten).
@@ -62,6 +63,10 @@ class WrittenNames {
  public:
   void insert(std::string_view name) {
     if (!contains(name)) names_ += std::string(name) + '\n';
+  }
+  void erase(std::string_view name) {
+    const std::size_t at = ('\n' + names_).find('\n' + std::string(name) + '\n');
+    if (at != std::string::npos) names_.erase(at, name.size() + 1);
   }
   bool contains(std::string_view name) const {
     return ('\n' + names_).find('\n' + std::string(name) + '\n') != std::string::npos;

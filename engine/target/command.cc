@@ -13,6 +13,10 @@ namespace uscst::target {
 
 using enum CommandState;
 
+namespace {
+constexpr base::Duration kTransitionWait = std::chrono::milliseconds(500);
+}  // namespace
+
 Command::~Command() {
   assert(state_ == kFinished);
   drop_scratch();
@@ -69,7 +73,7 @@ Command::Step Command::received() {
   if (request.attribute > TaskAttribute::kUntagged) return refuse(scsi::kInvalidMessage, go<kReceived, kSendStatus>());
   auto lun = scsi::decode_lun(request.lun);
   const LunMap::Entry* entry = lun ? tasks_->lun_map()->find(*lun) : nullptr;
-  if (!entry) return receive_without_lun();
+  if (!entry || !entry->nexus_lun->device().has_handler) return receive_without_lun();
   nexus_lun_ = entry->nexus_lun;
   read_only_lun_ = entry->read_only;
   lun_map_version_ = tasks_->lun_map()->version;
@@ -77,6 +81,10 @@ Command::Step Command::received() {
   auto decoded = scsi::decode_cdb(cdb(), device().unit().traits());
   if (!decoded) return refuse(decoded.error(), go<kReceived, kSendStatus>());
   decoded_ = *decoded;
+  if (decoded_.operation() == scsi::Operation::kPassed) {
+    decoded_.direction = request.direction;
+    decoded_.data_length_bytes = request.expected_length_bytes;
+  }
   return go<kReceived, kParsed>();
 }
 
@@ -162,7 +170,15 @@ Command::Step Command::wait_gate() {
     case StillMapped::kNo: return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
     case StillMapped::kOther: return refuse(scsi::Status::kBusy, go<kWaitGate, kSendStatus>());
   }
+  scsi::Sense sense;
+  switch (check_access_state(sense)) {
+    case Access::kGranted: break;
+    case Access::kRefused: return refuse(sense, go<kWaitGate, kSendStatus>());
+    case Access::kWait: return std::nullopt;
+  }
+  drop_scratch();  // the wait is over
   if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
+  if (!device().has_handler) return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
   return go<kWaitGate, kChecks>();
 }
 
@@ -262,6 +278,31 @@ Command::StillMapped Command::look_again() {
   lun_map_version_ = map.version;
   read_only_lun_ = entry->read_only;
   return StillMapped::kYes;
+}
+
+// What lets a command wait for the end of a transition; in its scratch memory, since it does not execute yet.
+struct Command::TransitionWait {
+  explicit TransitionWait(Command& waiting) : command(waiting), limit(io::Call<>::to<&TransitionWait::over>(this)) {}
+  void over() {
+    command.transition_waited_ = true;
+    command.advance();
+  }
+  Command& command;
+  io::Timer limit;
+};
+
+// SPC-5 5.16.2. One look at the state: whoever changes it sweeps what has passed under the former one. Most transitions
+// are short: half a second is waited, once, before the initiator is told to come again.
+Command::Access Command::check_access_state(scsi::Sense& sense) {
+  const scsi::AluaState state = nexus_lun_->alua_state.load(std::memory_order_acquire);
+  if (state == scsi::AluaState::kActiveOptimized) [[likely]]
+    return Access::kGranted;
+  const auto refused = scsi::check_alua(decoded_, state);
+  if (!refused) return Access::kGranted;
+  sense = *refused;
+  if (state != scsi::AluaState::kTransitioning || transition_waited_) return Access::kRefused;
+  if (!destroy_scratch_) shard_->executor().arm_after(emplace_scratch<TransitionWait>(*this).limit, kTransitionWait);
+  return Access::kWait;
 }
 
 std::optional<scsi::Sense> Command::deliverable_attention() {
@@ -370,6 +411,12 @@ void Command::complete(const scsi::Sense& sense) {
   execution_ended();
 }
 
+void Command::complete_with_sense(base::Bytes sense) {
+  set_sense(scsi::kNoSense);
+  sense_ = scsi::SenseBytes::copy_of(sense);
+  execution_ended();
+}
+
 void Command::complete(scsi::Status status) {
   status_ = status;
   data_in_length_bytes_ = 0;
@@ -437,7 +484,7 @@ void Command::clear() {
   status_ = scsi::Status::kGood;
   abort_reason_ = AbortReason::kNone;
   read_only_lun_ = counted_ = ordered_ = event_ = event_ok_ = awaits_event_ = false;
-  data_fetch_begun_ = execution_begun_ = status_handed_over_ = false;
+  transition_waited_ = data_fetch_begun_ = execution_begun_ = status_handed_over_ = false;
   delivered_attention_.reset();
 }
 

@@ -37,7 +37,7 @@ enum class CommandState : std::uint8_t {
   kWaitBuffer,  // for memory
   kFetchData,   // for the initiator's data
   kWaitOrder,   // for its turn among the commands of its nexus
-  kWaitGate,    // for a change of the configuration to end
+  kWaitGate,    // for a change of the configuration, or a transition of ALUA states, to end
   kChecks,      // reservations, unit attentions, write protection
   kExecuting,   // for the logical unit
   kSendData,    // data-in is handed to the transport
@@ -126,6 +126,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   void complete(std::size_t data_in_length_bytes = 0);  // GOOD
   void complete(const scsi::Sense& sense);              // CHECK CONDITION
   void complete(scsi::Status status);                   // any other status
+  void complete_with_sense(base::Bytes sense);          // CHECK CONDITION with encoded sense data, cut where too long
   // GOOD with data-in made from `bytes`, cut at the allocation length (decoded().data_length_bytes).
   void complete_with(base::Bytes bytes);
 
@@ -182,6 +183,9 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   scsi::Status full_status() const;
   enum class StillMapped { kYes, kNo, kOther };
   StillMapped look_again();
+  enum class Access { kGranted, kRefused, kWait };
+  Access check_access_state(scsi::Sense& sense);
+  struct TransitionWait;
   std::optional<scsi::Sense> deliverable_attention();
   void give_attention_back();
   Step refuse(const scsi::Sense& sense, CommandState next);
@@ -217,6 +221,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   bool event_ = false;         // what the state waits for has come
   bool event_ok_ = false;      // ... and went well
   bool awaits_event_ = false;  // something outside holds the command: it cannot end before the event
+  bool transition_waited_ = false;
   bool data_fetch_begun_ = false, execution_begun_ = false, status_handed_over_ = false;
   std::optional<scsi::Sense> delivered_attention_;  // goes back when the status cannot be sent
   boost::container::small_vector<std::shared_ptr<SweepToken>, 1> sweeps_;

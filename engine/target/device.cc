@@ -2,13 +2,23 @@
 
 #include <algorithm>
 
+#include "engine/target/alua_view.h"
+#include "engine/target/handler.h"
 #include "engine/target/nexus.h"
 
 namespace uscst::target {
 Device::Device(std::string name, std::uint64_t id, Handler* handler, std::unique_ptr<LogicalUnit> unit)
-    : name_(std::move(name)), id_(id), handler_(handler), unit_(std::move(unit)) {}
+    : has_handler(handler != nullptr), name_(std::move(name)), id_(id), handler_(handler), unit_(std::move(unit)) {}
 
 Device::~Device() = default;
+
+void Device::set_handler(Handler* handler) {
+  handler_ = handler;
+  threads_num = handler ? handler->default_threads_num() : -1;
+  threads_shared = false;
+  maximum_commands = handler ? kDefaultMaximumCommands : 0;
+  has_handler = handler != nullptr;
+}
 
 bool Device::reserve(std::uint64_t nexus_id) {
   std::uint64_t holder = 0;
@@ -28,6 +38,16 @@ void Device::raise_for_all(const scsi::Sense& unit_attention, std::uint64_t exce
 void Device::for_each_nexus(const std::function<void(NexusLun&)>& visit) {
   std::lock_guard lock(mutex_);
   for (NexusLun* nexus_lun : nexuses_) visit(*nexus_lun);
+}
+
+std::shared_ptr<const AluaView> Device::alua() const {
+  std::lock_guard lock(mutex_);
+  return alua_;
+}
+
+void Device::set_alua(std::shared_ptr<const AluaView> view) {
+  std::lock_guard lock(mutex_);
+  alua_.swap(view);
 }
 
 void Device::enter(NexusLun& nexus_lun) {

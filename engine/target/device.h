@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +21,10 @@
 namespace uscst::target {
 
 class AccessGroup;
+class DeviceGroup;
 class Handler;
 class NexusLun;
+struct AluaView;
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
@@ -50,12 +54,28 @@ class Device : public std::enable_shared_from_this<Device> {
   // Raises a unit attention for every nexus at this device, or for all but one.
   void raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id = 0);
   void for_each_nexus(const std::function<void(NexusLun&)>& visit);
+  // A SCSI device of this machine that no handler has: its LUNs answer as if nothing were mapped.
+  std::atomic<bool> has_handler;
+  // The device group that it is in, as commands see it; null: in none. Set by DeviceGroups.
+  std::shared_ptr<const AluaView> alua() const;
+  void set_alua(std::shared_ptr<const AluaView> view);
 
   // --- control thread
   Handler* handler() const { return handler_; }
-  void set_handler(Handler* handler) { handler_ = handler; }
+  // Of a SCSI device: the handler that has it now, or none. Threads and the limit of commands become the handler's.
+  void set_handler(Handler* handler);
+  // Set where the device is a SCSI device of this machine, which is there without a handler; fixed.
+  struct ScsiOrigin {
+    int type = 0;            // peripheral device type
+    std::string sysfs_path;  // of its directory scsi_device/H:C:I:L, below /sys
+  };
+  std::optional<ScsiOrigin> scsi_origin;
+  // Changes of handler take place one after another.
+  bool changing_handler = false;
+  std::deque<std::move_only_function<void()>> next_handler_changes;
   WrittenNames written;
-  bool deleting = false;  // del_device waits for its commands; it is as good as gone
+  DeviceGroup* device_group = nullptr;  // set by DeviceGroups
+  bool deleting = false;                // del_device waits for its commands; it is as good as gone
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type
@@ -83,8 +103,9 @@ class Device : public std::enable_shared_from_this<Device> {
   std::unique_ptr<LogicalUnit> unit_;
   std::vector<Export> exports_;
   unsigned next_export_ = 0;
-  std::mutex mutex_;  // guards nexuses_
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<NexusLun*> nexuses_;
+  std::shared_ptr<const AluaView> alua_;
 };
 
 }  // namespace uscst::target

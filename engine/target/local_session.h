@@ -49,6 +49,7 @@ class LocalSession : public std::enable_shared_from_this<LocalSession>,
   static std::shared_ptr<Nexus> make_own_nexus(Target& target);
   const std::shared_ptr<Session>& session() const { return session_; }
   bool is_open() const { return session_ != nullptr; }
+  bool closing() const { return closing_; }
   // Aborts what runs; their answers come before `ended`. Closing twice does nothing.
   void close() override;
   std::span<const Attribute<Session>> attributes() const override { return {}; }

@@ -38,6 +38,9 @@ class LogicalUnit {
   // ended before; unit attentions and reservations are the engine's.
   virtual void reset() = 0;
 
+  // Whether what the engine carries out goes on to the unit once the engine has done its part without objection.
+  virtual bool takes_part_in(scsi::Operation) const { return false; }
+
   // --- control thread
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;
@@ -46,6 +49,13 @@ class LogicalUnit {
   // The device goes, and no command of it runs any more: lets go of what lies behind it, so that others can have it
   // when `done` is called.
   virtual void retire(std::move_only_function<void()> done) { done(); }
+  // `bind_alua_state`: the backing store is open only in ALUA states in which commands are carried out (`serves`). A
+  // device that follows opens or closes it, where it is not so already.
+  virtual bool follows_alua_state() const { return false; }
+  virtual void follow_alua_state(Device& device, bool serves, Done done) {
+    (void)device, (void)serves;
+    done({});
+  }
 };
 
 }  // namespace uscst::target

@@ -12,7 +12,10 @@ std::shared_ptr<NexusLun> Nexus::at(std::uint16_t lun, const std::shared_ptr<Dev
   if (found != luns_.end()) {
     if (auto known = found->second.lock()) return known;
   }
-  std::erase_if(luns_, [](const auto& entry) { return entry.second.expired(); });
+  if (luns_.size() >= sweep_at_) {
+    std::erase_if(luns_, [](const auto& entry) { return entry.second.expired(); });
+    sweep_at_ = 2 * luns_.size() + 16;
+  }
   auto made = std::make_shared<NexusLun>(id_, lun, device);
   luns_[key] = made;
   return made;

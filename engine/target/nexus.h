@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/scsi/rules.h"
 #include "engine/scsi/sense.h"
 #include "engine/target/gate.h"
 #include "engine/target/task_order.h"
@@ -48,6 +49,7 @@ class Nexus {
   const NexusKey key_;
   // A nexus whose channels come from several addresses may be in several groups: so a number is not enough.
   std::map<std::pair<std::uint16_t, std::uint64_t>, std::weak_ptr<NexusLun>> luns_;  // by LUN and device id
+  std::size_t sweep_at_ = 16;  // entries that are no more go when there are so many
 };
 
 // One nexus at one logical unit (I_T_L nexus). Any thread.
@@ -73,6 +75,8 @@ class NexusLun {
   Gate gate;
   TaskOrder order;
   std::atomic<int> active_commands{0};
+  // Of the target port group that has the port, within the device's group; set by DeviceGroups.
+  std::atomic<scsi::AluaState> alua_state{scsi::AluaState::kActiveOptimized};
 
  private:
   const std::uint64_t nexus_id_;

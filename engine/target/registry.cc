@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "engine/target/device_groups.h"
+
 namespace uscst::target {
 
-Registry::Registry(ShardGroup& shards, base::Log& log) : shards_(shards), log_(log) {}
+Registry::Registry(ShardGroup& shards, base::Log& log)
+    : shards_(shards), log_(log), device_groups_(std::make_unique<DeviceGroups>(*this)) {}
 Registry::~Registry() = default;
 
 std::shared_ptr<Device> Registry::find_device(std::string_view name) const {
@@ -99,6 +102,24 @@ base::Status Registry::unblock(Device& device) {
 
 // --- targets
 
+Target* Registry::find_target(std::uint64_t id) const {
+  for (const Driver* driver : drivers_) {
+    for (const auto& target : driver->targets()) {
+      if (target->id() == id) return target.get();
+    }
+  }
+  return nullptr;
+}
+
+void Registry::delete_target(Target& target) {
+  auto empty = [&](AccessGroup& group) {
+    while (!group.luns.empty()) unmap_lun(group, group.luns.begin()->first);
+  };
+  empty(target.default_group());
+  for (const auto& group : target.groups()) empty(*group);
+  std::erase_if(target.driver().targets_, [&](const auto& t) { return t.get() == &target; });
+}
+
 bool Registry::relative_target_id_in_use(const Target& except, std::uint16_t id) const {
   for (const Driver* driver : drivers_) {
     for (const auto& target : driver->targets()) {
@@ -130,6 +151,7 @@ base::Status Registry::set_relative_target_id(Target& target, std::uint64_t id) 
     return base::fail(EBADSLT, fmt::format("target {}: rel_tgt_id {} belongs to another target", target.name(), id));
   }
   target.relative_target_id = number;
+  device_groups_->ports_changed(target);
   return {};
 }
 
@@ -138,6 +160,7 @@ void Registry::set_enabled(Target& target, bool enabled, Done done) {
     std::uint16_t id = target.relative_target_id;
     if (id == 0) {
       target.relative_target_id = next_relative_target_id(target);
+      device_groups_->ports_changed(target);
     } else if (relative_target_id_in_use(target, id)) {
       return done(
           base::fail(EBADSLT, fmt::format("target {}: rel_tgt_id {} belongs to another target", target.name(), id)));

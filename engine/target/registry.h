@@ -21,6 +21,8 @@
 
 namespace uscst::target {
 
+class DeviceGroups;
+
 // Attributes of the root directory that the engine itself has no other place for.
 struct RootSettings {
   std::uint32_t setup_id = 0;
@@ -29,6 +31,16 @@ struct RootSettings {
   std::uint64_t poll_us = 0;
   bool force_global_sgv_pool = false, measure_latency = false, async_lun_replace = false;
   std::string cluster_name;
+};
+
+// Told of what happens to virtual devices. Control thread.
+class DeviceWatcher {
+ public:
+  virtual ~DeviceWatcher() = default;
+  // A device came; add_device is answered by `done`. An error takes the device back.
+  virtual void device_added(const std::shared_ptr<Device>& device, Done done) = 0;
+  // Its INQUIRY data are other than before.
+  virtual void identity_changed(Device& device) = 0;
 };
 
 class Registry {
@@ -57,6 +69,9 @@ class Registry {
 
   // --- devices. Errors: EINVAL for a bad name or parameter, EEXIST, and those of the handler.
   void create_device(Handler& handler, const std::string& name, const Parameters& parameters, Done done);
+  // Raises INQUIRY DATA HAS CHANGED for every nexus at the device.
+  void identity_changed(Device& device);
+  void set_device_watcher(DeviceWatcher* watcher) { watcher_ = watcher; }
   // Takes the device's LUNs away everywhere, waits for its commands, lets it go: when `done` runs, nothing of the
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
@@ -78,9 +93,22 @@ class Registry {
   // `pr_state`: EBUSY with a nexus; else as parse_reservation_state().
   base::Status set_reservation_state(Device& device, std::string_view text);
 
+  // --- SCSI devices of this machine: in the tree as H:C:I:L with the machine's device, with a handler or without.
+  // EEXIST when the name is taken.
+  base::Status add_scsi_device(std::shared_ptr<Device> device);
+  // It is gone from the machine: as delete_device.
+  void remove_scsi_device(std::string_view name, Done done);
+  // Gives the device to a pass-through handler, away from the one that has it; its LUNs stay. Waits for its commands
+  // (kDrainLimit, then EBUSY). EINVAL: no such device, or of another type; else what the handler's attach() says.
+  void assign_device(Handler& handler, std::string_view name, Done done);
+  // EINVAL: no such device, or another handler's.
+  void unassign_device(Handler& handler, std::string_view name, Done done);
+
   // --- LUNs of a group. EINVAL, EEXIST, and EINVAL for T10-PI that the target cannot; `replace` of a free LUN adds it.
   enum class Replace { kWithAttention, kWithoutAttention };
   void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
+  // For drivers themselves: of a free LUN, without asking Driver::check_lun().
+  void add_free_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only, Done done);
   void replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Replace how,
                    Done done);
   void delete_lun(AccessGroup& group, std::uint16_t lun, Done done);
@@ -89,14 +117,21 @@ class Registry {
   void republish(AccessGroup& group) { publish(group, false); }
 
   // --- initiator groups; each suspends activity, then gives every session the group that its name now selects.
-  void create_group(Target& target, const std::string& name, Done done);
-  void delete_group(Target& target, std::string_view name, Done done);  // EBUSY with sessions
+  void create_group(Target& target, const std::string& name, Done done);  // EEXIST; EINVAL where there may be none
+  void delete_group(Target& target, std::string_view name, Done done);    // EBUSY with sessions
   void add_initiator(AccessGroup& group, const std::string& pattern, Done done);
   void delete_initiator(AccessGroup& group, std::string_view pattern, Done done);
   void move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done);
   void clear_initiators(AccessGroup& group, Done done);
 
+  // --- ALUA
+  DeviceGroups& device_groups() const { return *device_groups_; }
+
   // --- targets
+  // By Target::id(); null once it is gone: work that waited asks again.
+  Target* find_target(std::uint64_t id) const;
+  // Takes a target away with its LUNs and groups. Its sessions have ended.
+  void delete_target(Target& target);
   // 0 while disabled, 1..65535 else EINVAL; EBADSLT when another enabled target has it.
   base::Status set_relative_target_id(Target& target, std::uint64_t id);
   // EBADSLT as above; with id 0 the target gets the next free one.
@@ -114,18 +149,28 @@ class Registry {
   void block(Device& device, Done done);
   base::Status unblock(Device& device);
 
+  // Waits until the commands that `select` names have ended, usually with a gate closed before; at the limit (0: none)
+  // EBUSY.
+  void drain(SweepSelector select, base::Duration limit, Done done);
+
  private:
   struct Draining;
-  // Waits, with a gate closed, until the commands that `select` names have ended; at the limit EBUSY.
-  void drain(SweepSelector select, base::Duration limit, Done done);
   bool name_is_free(std::string_view name) const;
+  void announce(std::shared_ptr<Device> device, Done done);
+  void remove_device(std::shared_ptr<Device> device, Done done);
+  base::Result<std::shared_ptr<Device>> find_scsi_device(std::string_view name) const;
+  void change_handler(std::shared_ptr<Device> device, Handler* handler, Done done);
+  void exchange_handler(std::shared_ptr<Device> device, Handler* handler, Done done);
   base::Result<std::shared_ptr<Device>> device_for_lun(const AccessGroup& group, std::string_view name) const;
   void map_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only);
   // What the LUN's nexuses were, for wait_for().
   std::vector<std::shared_ptr<NexusLun>> unmap_lun(AccessGroup& group, std::uint16_t lun);
   void wait_for(std::vector<std::shared_ptr<NexusLun>> leaving, Done done);
-  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED.
+  // Gives the sessions of a group new LUN maps; `luns_changed` raises REPORTED LUNS DATA HAS CHANGED. The second kind
+  // where one LUN alone was added or deleted.
   void publish(AccessGroup& group, bool luns_changed);
+  void publish_lun(AccessGroup& group, std::uint16_t lun);
+  void tell_luns_changed(Session& session);
   // The session's LUN map as its group is now, not given to its reactor yet: the unit attentions of a LUN that shows
   // another device than before are set first.
   void renew_lun_map(Session& session, bool tell_exchanged);
@@ -141,6 +186,8 @@ class Registry {
   std::vector<Handler*> handlers_;
   std::vector<Driver*> drivers_;
   std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
+  DeviceWatcher* watcher_ = nullptr;
+  std::unique_ptr<DeviceGroups> device_groups_;
   std::uint64_t last_id_ = 0;
   std::uint16_t last_relative_target_id_ = 0;
 };

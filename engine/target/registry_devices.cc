@@ -1,4 +1,5 @@
 // Devices: made by their handlers, taken away with all their LUNs.
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -19,22 +20,42 @@ void Registry::create_device(Handler& handler, const std::string& name, const Pa
                    // Another add_device may have been faster while the handler opened the backing store.
                    if (!name_is_free(name))
                      return done(base::fail(EEXIST, fmt::format("device {} exists already", name)));
-                   devices_.emplace(name, std::move(*made));
+                   devices_.emplace(name, *made);
                    log_.info("device {} added", name);
-                   done({});
+                   announce(std::move(*made), std::move(done));
                  });
+}
+
+void Registry::announce(std::shared_ptr<Device> device, Done done) {
+  if (!watcher_) return done({});
+  auto announced = [this, device, done = std::move(done)](base::Status status) mutable {
+    if (status || device->deleting) return done(std::move(status));
+    remove_device(std::move(device),
+                  [status, done = std::move(done)](base::Status) mutable { done(std::move(status)); });
+  };
+  watcher_->device_added(device, std::move(announced));
+}
+
+void Registry::identity_changed(Device& device) {
+  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  if (watcher_) watcher_->identity_changed(device);
 }
 
 void Registry::delete_device(Handler& handler, std::string_view name, Done done) {
   std::shared_ptr<Device> device = find_device(name);
-  if (!device || device->deleting) {
+  if (!device || device->deleting || device->scsi_origin) {
     return done(base::fail(EINVAL, fmt::format("handler {}: there is no device '{}'", handler.name(), name)));
   }
+  remove_device(std::move(device), std::move(done));
+}
+
+void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
   device->deleting = true;
+  device_groups_->forget(*device);
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();
     unmap_lun(*group, lun);
-    publish(*group, true);
+    publish_lun(*group, lun);
   }
   // All of its commands, also those that a gate held or that wait for data: they end as soon as they see the new map.
   auto select = [gone = device.get()](const Command& command) {

@@ -21,8 +21,7 @@ void Registry::reassign_sessions() {
         log_.info("target {}: session {} moves to group '{}'", target->name(), session->name(), group.name());
         session->group_ = &group;
         renew_lun_map(*session, true);
-        for (const LunMap::Entry& entry : session->lun_map()->entries)
-          entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
+        tell_luns_changed(*session);
         target->publish_lun_map(*session);
       }
     }
@@ -30,25 +29,31 @@ void Registry::reassign_sessions() {
 }
 
 void Registry::create_group(Target& target, const std::string& name, Done done) {
-  auto create = [this, &target, name]() -> base::Status {
-    if (target.find_group(name))
-      return base::fail(EEXIST, fmt::format("target {}: group {} exists already", target.name(), name));
-    target.groups_.push_back(std::make_unique<AccessGroup>(target, name, next_id()));
+  if (!target.driver().has_groups())
+    return done(base::fail(EINVAL, fmt::format("target {} has no initiator groups", target.name())));
+  auto create = [this, id = target.id(), name]() -> base::Status {
+    Target* still = find_target(id);
+    if (!still) return {};
+    if (still->find_group(name))
+      return base::fail(EEXIST, fmt::format("target {}: group {} exists already", still->name(), name));
+    still->groups_.push_back(std::make_unique<AccessGroup>(*still, name, next_id()));
     return {};
   };
   while_suspended(std::move(create), std::move(done));
 }
 
 void Registry::delete_group(Target& target, std::string_view name, Done done) {
-  auto erase = [this, &target, name = std::string(name)]() -> base::Status {
-    AccessGroup* group = target.find_group(name);
-    if (!group) return base::fail(EINVAL, fmt::format("target {}: there is no group '{}'", target.name(), name));
+  auto erase = [this, id = target.id(), name = std::string(name)]() -> base::Status {
+    Target* still = find_target(id);
+    if (!still) return {};
+    AccessGroup* group = still->find_group(name);
+    if (!group) return base::fail(EINVAL, fmt::format("target {}: there is no group '{}'", still->name(), name));
     if (has_sessions(*group)) {
       return base::fail(EBUSY, fmt::format("target {}: group {} has sessions; close them or move their names first",
-                                           target.name(), name));
+                                           still->name(), name));
     }
     while (!group->luns.empty()) unmap_lun(*group, group->luns.begin()->first);
-    std::erase_if(target.groups_, [&](const auto& g) { return g.get() == group; });
+    std::erase_if(still->groups_, [&](const auto& g) { return g.get() == group; });
     return {};
   };
   while_suspended(std::move(erase), std::move(done));
@@ -108,12 +113,13 @@ void Registry::clear_initiators(AccessGroup& group, Done done) {
       std::move(done));
 }
 
-// The group may have been deleted while the change waited for running commands: then there is nothing to do.
+// The group or its target may have been deleted while the change waited for running commands: then there is nothing to do.
 void Registry::change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change,
                                  Done done) {
-  auto apply = [this, &target = group.target(), name = group.name(),
+  auto apply = [this, id = group.target().id(), name = group.name(),
                 change = std::move(change)]() mutable -> base::Status {
-    AccessGroup* still = target.find_group(name);
+    Target* target = find_target(id);
+    AccessGroup* still = target ? target->find_group(name) : nullptr;
     if (!still) return {};
     base::Status status = change(*still);
     if (status) reassign_sessions();

@@ -25,6 +25,11 @@ base::Status check_protection(const Target& target, const Device& device) {
                                         device.name(), protection.type));
 }
 
+base::Status check_lun(const AccessGroup& group, const Device& device, bool read_only) {
+  auto status = check_protection(group.target(), device);
+  return status ? group.target().driver().check_lun(device, read_only) : status;
+}
+
 }  // namespace
 
 base::Result<std::shared_ptr<Device>> Registry::device_for_lun(const AccessGroup& group, std::string_view name) const {
@@ -70,12 +75,22 @@ void Registry::for_each_session(AccessGroup& group, const std::function<void(Ses
 void Registry::publish(AccessGroup& group, bool luns_changed) {
   for_each_session(group, [&](Session& session) {
     group.target().renew_lun_map(session);
-    if (luns_changed) {
-      for (const LunMap::Entry& entry : session.lun_map()->entries)
-        entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
-    }
+    if (luns_changed) tell_luns_changed(session);
     group.target().publish_lun_map(session);
   });
+}
+
+void Registry::publish_lun(AccessGroup& group, std::uint16_t lun) {
+  for_each_session(group, [&](Session& session) {
+    group.target().renew_lun_map(session, lun);
+    tell_luns_changed(session);
+    group.target().publish_lun_map(session);
+  });
+}
+
+void Registry::tell_luns_changed(Session& session) {
+  if (!session.target().driver().tells_luns_changed()) return;
+  for (const LunMap::Entry& entry : session.lun_map()->entries) entry.nexus_lun->raise(scsi::kUaReportedLunsChanged);
 }
 
 void Registry::renew_lun_map(Session& session, bool tell_exchanged) {
@@ -96,10 +111,15 @@ void Registry::add_lun(AccessGroup& group, std::string_view device_name, std::ui
     return done(base::fail(EEXIST, fmt::format("target {}: LUN {} is mapped to {} already", group.target().name(), lun,
                                                group.luns.at(lun).device->name())));
   }
-  if (auto status = check_protection(group.target(), **device); !status) return done(std::move(status));
-  map_lun(group, std::move(*device), lun, read_only);
-  publish(group, true);
-  done({});
+  if (auto allowed = check_lun(group, **device, read_only); !allowed) return done(std::move(allowed));
+  add_free_lun(group, std::move(*device), lun, read_only, std::move(done));
+}
+
+void Registry::add_free_lun(AccessGroup& group, std::shared_ptr<Device> device, std::uint16_t lun, bool read_only,
+                            Done done) {
+  map_lun(group, std::move(device), lun, read_only);
+  publish_lun(group, lun);
+  group.target().driver().lun_added(group, lun, std::move(done));
 }
 
 void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only,
@@ -107,8 +127,11 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
   if (!group.luns.contains(lun)) return add_lun(group, device_name, lun, read_only, std::move(done));
   auto device = device_for_lun(group, device_name);
   if (!device) return done(std::unexpected(device.error()));
-  // SCST takes the old LUN away before it finds this out.
-  if (auto status = check_protection(group.target(), **device); !status) return done(std::move(status));
+  // As in SCST, what was there is gone even when the other may not take its place.
+  if (auto allowed = check_lun(group, **device, read_only); !allowed) {
+    return delete_lun(group, lun,
+                      [allowed, done = std::move(done)](base::Status) mutable { done(std::move(allowed)); });
+  }
   auto leaving = unmap_lun(group, lun);
   map_lun(group, std::move(*device), lun, read_only);
   for_each_session(group, [&](Session& session) {
@@ -117,7 +140,11 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
     if (entry && how == Replace::kWithAttention) entry->nexus_lun->raise(scsi::kUaInquiryDataChanged);
     group.target().publish_lun_map(session);
   });
-  wait_for(std::move(leaving), std::move(done));
+  auto told = [this, leaving = std::move(leaving), done = std::move(done)](base::Status status) mutable {
+    if (!status) return done(std::move(status));
+    wait_for(std::move(leaving), std::move(done));
+  };
+  group.target().driver().lun_added(group, lun, std::move(told));
 }
 
 void Registry::delete_lun(AccessGroup& group, std::uint16_t lun, Done done) {
@@ -125,7 +152,7 @@ void Registry::delete_lun(AccessGroup& group, std::uint16_t lun, Done done) {
     return done(base::fail(EINVAL, fmt::format("target {}: there is no LUN {}", group.target().name(), lun)));
   }
   auto leaving = unmap_lun(group, lun);
-  publish(group, true);
+  publish_lun(group, lun);
   wait_for(std::move(leaving), std::move(done));
 }
 

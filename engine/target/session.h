@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "engine/target/attribute.h"
 #include "engine/target/nexus.h"
@@ -25,6 +27,12 @@ class SessionTransport {
   // Control thread: rows that this driver's sessions have beyond the common ones.
   virtual std::span<const Attribute<Session>> attributes() const = 0;
   virtual bool can_close() const = 0;  // has force_close
+  // Links that the session's directory has: names, and where in the whole of sysfs they lead ("devices/...").
+  struct Link {
+    std::string_view name;
+    std::string to;
+  };
+  virtual std::vector<Link> links() const { return {}; }
   // Control thread: begins to close; the session goes when its commands have ended.
   virtual void close() = 0;
 };

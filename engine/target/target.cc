@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/target/device.h"
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 
 namespace uscst::target {
@@ -12,9 +13,11 @@ Target::Target(Registry& registry, Driver& driver, std::string name)
       driver_(driver),
       name_(std::move(name)),
       id_(registry.next_id()),
-      default_group_(*this, "") {}
+      default_group_(*this, "") {
+  transport_version = driver.version_descriptor();
+}
 
-Target::~Target() = default;
+Target::~Target() { registry_.device_groups().forget(*this); }
 
 AccessGroup* Target::find_group(std::string_view name) {
   auto found = std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->name() == name; });
@@ -76,29 +79,37 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
   map->version = registry_.next_id();
   map->address_method = group.address_method;
   map->black_hole = group.black_hole;
-  std::vector<const Lun*> mapped;
-  for (const auto& [number, lun] : group.luns) {
-    map->entries.push_back(
-        {number, lun.read_only || lun.device->unit().read_only(), session.nexus().at(number, lun.device)});
-    mapped.push_back(&lun);
-  }
-  std::sort(mapped.begin(), mapped.end(), [](const Lun* a, const Lun* b) { return a->sequence < b->sequence; });
-  for (const Lun* lun : mapped) map->order_mapped.push_back(lun->number);
+  for (const auto& [number, lun] : group.luns) map->entries.set(lun_map_entry(session, lun));
   return map;
 }
 
+LunMap::Entry Target::lun_map_entry(Session& session, const Lun& lun) {
+  auto nexus_lun = session.nexus().at(lun.number, lun.device);
+  nexus_lun->alua_state = registry_.device_groups().state_of(*this, *lun.device);
+  return {.lun = lun.number,
+          .read_only = lun.read_only || lun.device->unit().read_only(),
+          .sequence = lun.sequence,
+          .nexus_lun = std::move(nexus_lun)};
+}
+
 void Target::renew_lun_map(Session& session) { session.lun_map_ = make_lun_map(session); }
+
+void Target::renew_lun_map(Session& session, std::uint16_t changed_lun) {
+  auto map = std::make_shared<LunMap>(*session.lun_map_);
+  map->version = registry_.next_id();
+  const auto& luns = session.group().luns;
+  if (auto found = luns.find(changed_lun); found != luns.end()) {
+    map->entries.set(lun_map_entry(session, found->second));
+  } else {
+    map->entries.erase(changed_lun);
+  }
+  session.lun_map_ = std::move(map);
+}
 
 // The reactor takes the map over in its own time; what runs under the old one is the caller's to wait for.
 void Target::publish_lun_map(Session& session) {
   session.tasks_->shard().executor().post(
       [tasks = session.tasks_, map = session.lun_map_] { tasks->set_lun_map(map); });
-}
-
-const LunMap::Entry* LunMap::find(std::uint16_t lun) const {
-  auto found =
-      std::lower_bound(entries.begin(), entries.end(), lun, [](const Entry& e, std::uint16_t l) { return e.lun < l; });
-  return found != entries.end() && found->lun == lun ? &*found : nullptr;
 }
 
 Target* Driver::find_target(std::string_view name) {

@@ -15,6 +15,7 @@
 #include "engine/target/attribute.h"
 #include "engine/target/nexus.h"
 #include "engine/target/session.h"
+#include "engine/target/target_management.h"
 
 namespace uscst::target {
 
@@ -33,6 +34,8 @@ class Target {
 
   // --- any thread
   std::atomic<std::uint16_t> relative_target_id{0};
+  // Version descriptors of INQUIRY (SPC-5 table 151): of the protocol, and of what carries it; 0 for none.
+  std::atomic<std::uint16_t> transport_version{0}, physical_transport_version{0};
 
   // --- control thread: configuration. What may only be changed with rules is changed through the Registry.
   bool enabled = false;
@@ -63,8 +66,10 @@ class Target {
   friend class Registry;
   std::string free_session_name(const std::string& initiator_name);
   std::shared_ptr<const LunMap> make_lun_map(Session& session);
+  LunMap::Entry lun_map_entry(Session& session, const Lun& lun);
   // A new LUN map of the session; then, when its unit attentions are set, to the reactor with it.
   void renew_lun_map(Session& session);
+  void renew_lun_map(Session& session, std::uint16_t changed_lun);  // only this LUN of the group is another than before
   void publish_lun_map(Session& session);
 
   Registry& registry_;
@@ -95,15 +100,29 @@ class Driver {
   virtual std::span<const Attribute<Driver>> attributes() const { return {}; }
   virtual std::span<const Attribute<Target>> target_attributes() const { return {}; }
   virtual int sg_tablesize() const { return 65535; }
+  // Without support a driver's targets and sessions have no dif attributes.
   virtual ProtectionSupport protection_support() const { return {}; }
-  // Version descriptor of the transport for INQUIRY (SPC-5 table 151); 0 for none.
+  // Initiator groups may be made.
+  virtual bool has_groups() const { return true; }
+  // Whether changes of a group's LUNs are told to its sessions (REPORTED LUNS DATA HAS CHANGED).
+  virtual bool tells_luns_changed() const { return true; }
+  // Whether the device may become a LUN of this driver's targets by hand. EINVAL: it may not.
+  virtual base::Status check_lun(const Device&, bool /*read_only*/) const { return {}; }
+  // A LUN was added or replaced; the management operation goes on with `done`.
+  virtual void lun_added(AccessGroup&, std::uint16_t /*lun*/, Done done) { done({}); }
+  // For drivers whose targets are made by command; null for all others.
+  virtual TargetManagement* management() { return nullptr; }
+  // What targets start with as transport_version.
   virtual std::uint16_t version_descriptor() const = 0;
 
   const std::vector<std::unique_ptr<Target>>& targets() const { return targets_; }
   Target* find_target(std::string_view name);
   Target& add_target(Registry& registry, std::string name);
+  // The trace_level word that the tree shows; null: the driver has none.
+  unsigned long* trace_level = nullptr;
 
  protected:
+  friend class Registry;
   std::vector<std::unique_ptr<Target>> targets_;
 };
 

@@ -9,6 +9,7 @@
 #include "engine/scsi/identifiers.h"
 #include "handlers/vdisk/attribute_functions.h"
 #include "handlers/vdisk/handler.h"
+#include "handlers/vdisk/medium.h"
 
 namespace uscst::handlers {
 namespace {
@@ -167,7 +168,7 @@ Status store_text(Device& device, std::string_view text) {
                                     line.size()));
   disk_of(device).change_identity([&](DiskIdentity& identity) { identity.*Field = line; });
   device.written.insert(kName.view());
-  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  disk_of(device).registry().identity_changed(device);
   return {};
 }
 
@@ -216,7 +217,7 @@ Status store_hex(Device& device, std::string_view text) {
   auto bytes = hex && kValid(digits) ? base::parse_hex(digits) : std::nullopt;
   if (!bytes) return fail(EINVAL, fmt::format("{}: '{}' is no such identifier", device.name(), digits));
   disk_of(device).change_identity([&](DiskIdentity& identity) { identity.*Field = std::move(*bytes); });
-  device.raise_for_all(scsi::kUaInquiryDataChanged);
+  disk_of(device).registry().identity_changed(device);
   return {};
 }
 
@@ -332,6 +333,14 @@ constexpr Row kThinThreshold{.name = "gen_tp_soft_threshold_reached_UA",
                              },
                              .present = [](const Device& device) { return disk_of(device).thin_provisioned(); }};
 
+constexpr Row kMedium{
+    .name = "filename",
+    .mode = 0644,
+    .key = KeyRule::kWhenNotDefault,
+    .layout = Layout::kFileName,
+    .show = [](const Device& device) -> Result<std::string> { return disk_of(device).config().filename; },
+    .store_queued = change_medium};
+
 // --- which kinds have which
 
 constexpr std::array kFileRows{kActive,
@@ -410,6 +419,10 @@ constexpr std::array kNullRows{
     kReadZero,    kRemovable,   kRotational,   kScsiDeviceName,  kNullSize,        kSizeMb,          kT10DeviceId,
     kT10VendorId, kTst,         kSerialNumber, kVendorSpecificId};
 
+constexpr std::array kCdromRows{
+    kEui64,    kMedium,     kInquiryText, kNaa,         kProductId, kProductRevision, kScsiDeviceName,
+    kFileSize, kFileSizeMb, kT10DeviceId, kT10VendorId, kTst,       kSerialNumber,    kVendorSpecificId};
+
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -436,6 +449,7 @@ std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind ki
     case VdiskKind::kFileio: return kFileRows;
     case VdiskKind::kBlockio: return kBlockRows;
     case VdiskKind::kNullio: return kNullRows;
+    case VdiskKind::kCdrom: return kCdromRows;
   }
   return {};
 }

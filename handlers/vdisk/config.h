@@ -13,9 +13,10 @@
 
 namespace uscst::handlers {
 
-enum class VdiskKind : std::uint8_t { kFileio, kBlockio, kNullio };
+enum class VdiskKind : std::uint8_t { kFileio, kBlockio, kNullio, kCdrom };
 
 inline constexpr std::uint64_t kDefaultNullSizeBytes = 2748779069440;  // 2.5 TiB
+inline constexpr std::uint8_t kCdromBlockShift = 11;
 inline constexpr std::uint32_t kMinimumBlockSize = 512;
 inline constexpr std::uint32_t kMaximumBlockSize = 1u << 20;
 inline constexpr std::uint32_t kMaximumDeviceBlockSize = 4096;  // of vdisk_blockio

@@ -44,11 +44,18 @@ std::string_view VdiskHandler::name() const {
     case VdiskKind::kFileio: return "vdisk_fileio";
     case VdiskKind::kBlockio: return "vdisk_blockio";
     case VdiskKind::kNullio: return "vdisk_nullio";
+    case VdiskKind::kCdrom: return "vcdrom";
   }
   return {};
 }
 
-int VdiskHandler::default_threads_num() const { return kind_ == VdiskKind::kFileio ? kFileThreads : 1; }
+int VdiskHandler::type() const {
+  return static_cast<int>(kind_ == VdiskKind::kCdrom ? scsi::DeviceType::kCdrom : scsi::DeviceType::kDisk);
+}
+
+int VdiskHandler::default_threads_num() const {
+  return kind_ == VdiskKind::kFileio || kind_ == VdiskKind::kCdrom ? kFileThreads : 1;
+}
 
 // On the blocking pool. In SCST's order, which decides what is told where several things are wrong.
 base::Result<VdiskHandler::Prepared> VdiskHandler::prepare(const std::string& name, VdiskConfig config,

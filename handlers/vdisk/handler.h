@@ -1,5 +1,5 @@
-// The device handlers vdisk_fileio, vdisk_blockio and vdisk_nullio: one class, three kinds. Built by main(). Control
-// thread; files are opened on the blocking pool.
+// The device handlers vdisk_fileio, vdisk_blockio, vdisk_nullio and vcdrom: one class, four kinds. Built by main().
+// Control thread; files are opened on the blocking pool.
 #pragma once
 
 #include "engine/io/blocking_call.h"
@@ -14,7 +14,7 @@ class VdiskHandler final : public target::Handler {
   VdiskHandler(VdiskKind kind, VdiskEnvironment& environment);
 
   std::string_view name() const override;
-  std::uint8_t type() const override { return 0; }
+  int type() const override;
   std::span<const std::string_view> parameter_names() const override { return handlers::parameter_names(kind_); }
   int default_threads_num() const override;
   // Errors: those of parse_parameters() and open_store(); EEXIST when another disk has the generated serial number;
@@ -37,6 +37,9 @@ class VdiskHandler final : public target::Handler {
 
 // The attributes of disks of a kind, beyond those of all devices.
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind);
+
+// Control thread: `active`, which opens or closes the backing store; errors of opening, EBUSY of waiting for commands.
+void set_active(target::Device& device, bool active, target::Done done);
 
 // Control thread: runs `work` on the blocking pool and hands its result to `then` on the control thread.
 template <class Work, class Then>

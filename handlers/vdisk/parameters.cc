@@ -27,6 +27,7 @@ constexpr std::array kBlockNames = std::to_array<std::string_view>(
 constexpr std::array kNullNames = std::to_array<std::string_view>(
     {"blocksize", "cluster_mode", "dif_mode", "dif_static_app_tag", "dif_type", "dummy", "numa_node_id", "read_only",
      "removable", "rotational", "size", "size_mb", "tst", "t10_dev_id"});
+constexpr std::array kCdromNames = std::to_array<std::string_view>({"tst"});
 // vdisk_fileio takes what the parser knows, not only what it names; the file decides over the first three.
 constexpr std::array kFileSilentNames = std::to_array<std::string_view>({"size", "size_mb", "dummy", "lb_per_pb_exp"});
 
@@ -167,13 +168,22 @@ Status set_parameter(Gathered& into, std::string_view name, const std::string& v
   return set_number(into, name, static_cast<std::uint64_t>(*number));
 }
 
+// A drive without a medium; what it reads comes with `filename`.
+void make_cdrom(VdiskConfig& config) {
+  config.block_shift = kCdromBlockShift;
+  config.read_only = config.removable = true;
+  config.active = false;
+  config.size_bytes = 0;
+}
+
 Status check_together(const Gathered& gathered) {
   const VdiskConfig& config = gathered.config;
   const std::string& device = gathered.device;
   if (config.size_bytes % config.block_size() != 0)
     return fail(EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device, config.size_bytes,
                                     config.block_size()));
-  if (config.kind != VdiskKind::kNullio && config.filename.empty())
+  const bool on_a_file = config.kind == VdiskKind::kFileio || config.kind == VdiskKind::kBlockio;
+  if (on_a_file && config.filename.empty())
     return fail(EINVAL, fmt::format("{}: parameter filename is required", device));
   if (config.kind == VdiskKind::kFileio && config.read_only && (config.write_through || config.nv_cache))
     return fail(EINVAL, fmt::format("{}: read_only goes with neither write_through nor nv_cache", device));
@@ -187,6 +197,7 @@ std::span<const std::string_view> parameter_names(VdiskKind kind) {
     case VdiskKind::kFileio: return kFileNames;
     case VdiskKind::kBlockio: return kBlockNames;
     case VdiskKind::kNullio: return kNullNames;
+    case VdiskKind::kCdrom: return kCdromNames;
   }
   return {};
 }
@@ -197,6 +208,7 @@ base::Result<VdiskConfig> parse_parameters(VdiskKind kind, const std::string& de
   gathered.device = device_name;
   gathered.config.kind = kind;
   gathered.config.bind_alua_state = kind == VdiskKind::kBlockio;
+  if (kind == VdiskKind::kCdrom) make_cdrom(gathered.config);
   for (const auto& [name, value] : parameters) {
     const bool known =
         contains(parameter_names(kind), name) || (kind == VdiskKind::kFileio && contains(kFileSilentNames, name));

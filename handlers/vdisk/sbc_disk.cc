@@ -7,10 +7,11 @@
 #include "engine/io/blocking_call.h"
 #include "engine/scsi/capacity.h"
 #include "engine/scsi/identifiers.h"
+#include "engine/scsi/report.h"
 #include "engine/scsi/rules.h"
-#include "engine/target/session.h"
-#include "engine/target/target.h"
+#include "engine/target/alua_view.h"
 #include "handlers/null_store.h"
+#include "handlers/vdisk/handler.h"
 #include "handlers/vdisk/steps.h"
 
 namespace uscst::handlers {
@@ -92,6 +93,7 @@ SbcDisk::~SbcDisk() {
 
 scsi::DeviceTraits SbcDisk::traits() const {
   scsi::DeviceTraits traits;
+  if (config_.kind == VdiskKind::kCdrom) traits.type = scsi::DeviceType::kCdrom;
   traits.block_shift = config_.block_shift;
   traits.thin_provisioned = thin_provisioned();
   traits.explicit_alua = explicit_alua();
@@ -126,6 +128,14 @@ void SbcDisk::reset() {
   std::lock_guard lock(mutex_);
   put_mode_pages(saved_);
   medium_removal_prevented_ = false;
+}
+
+void SbcDisk::follow_alua_state(target::Device& device, bool serves, target::Done done) {
+  environment_.log.info("device {}: its ALUA state changes, the backing store is {}", name_,
+                        serves == config_.active ? "left as it is"
+                        : serves                 ? "opened"
+                                                 : "closed");
+  set_active(device, serves, std::move(done));
 }
 
 DiskIdentity SbcDisk::identity() const {
@@ -196,10 +206,20 @@ void SbcDisk::warn(std::string_view what, std::int64_t error) const {
 
 // --- commands
 
+// A drive without a medium says so to all but INQUIRY, and as data to REQUEST SENSE.
+bool SbcDisk::answers_without_store(const scsi::DecodedCdb& cdb) const {
+  if (config_.kind != VdiskKind::kCdrom) return scsi::passes_inactive_device(cdb);
+  return cdb.operation() == scsi::Operation::kInquiry || cdb.operation() == scsi::Operation::kRequestSense;
+}
+
+bool SbcDisk::takes_part_in(scsi::Operation operation) const {
+  return config_.kind == VdiskKind::kCdrom && operation == scsi::Operation::kRequestSense;
+}
+
 void SbcDisk::execute(target::Command& command) {
   using scsi::Operation;
   const scsi::DecodedCdb& cdb = command.decoded();
-  if (store() == nullptr && !scsi::passes_inactive_device(cdb)) return command.complete(scsi::kNoMedium);
+  if (store() == nullptr && !answers_without_store(cdb)) return command.complete(scsi::kNoMedium);
   if (auto sense = scsi::check_range(cdb, block_count())) return command.complete(*sense);
   switch (cdb.operation()) {
     case Operation::kTestUnitReady:
@@ -207,6 +227,8 @@ void SbcDisk::execute(target::Command& command) {
     case Operation::kInquiry: return execute_inquiry(command);
     case Operation::kReadCapacity10:
     case Operation::kReadCapacity16: return execute_read_capacity(command);
+    case Operation::kRequestSense:
+      return command.complete_with(scsi::request_sense(cdb, store() == nullptr ? scsi::kNoMedium : scsi::kNoSense));
     case Operation::kRead: return execute_read(*this, command);
     case Operation::kWrite: return execute_write(*this, command);
     case Operation::kWriteAndVerify: return execute_write_and_verify(*this, command);
@@ -254,10 +276,7 @@ scsi::InquiryDevice SbcDisk::inquiry_device() const {
 }
 
 void SbcDisk::execute_inquiry(target::Command& command) const {
-  const target::Target& target = command.session().target();
-  scsi::InquiryPath path;
-  path.transport_version = target.driver().version_descriptor();
-  path.relative_target_port = target.relative_target_id.load(std::memory_order_relaxed);
+  scsi::InquiryPath path = target::inquiry_path(command);
   if (config_.dummy) path.qualifier = scsi::PeripheralQualifier::kNotSupported;
   answer(command, scsi::inquiry(command.decoded(), inquiry_device(), path));
 }

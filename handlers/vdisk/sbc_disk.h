@@ -57,6 +57,9 @@ class SbcDisk final : public target::LogicalUnit {
   bool read_only() const override { return config_.read_only; }
   target::Protection protection() const override;
   void retire(std::move_only_function<void()> done) override;
+  bool takes_part_in(scsi::Operation operation) const override;
+  bool follows_alua_state() const override { return config_.bind_alua_state; }
+  void follow_alua_state(target::Device& device, bool serves, target::Done done) override;
 
   // --- control thread: configuration
   const VdiskConfig& config() const { return config_; }
@@ -101,6 +104,7 @@ class SbcDisk final : public target::LogicalUnit {
   std::uint64_t max_unmap_blocks() const;
   BackingStore* store() const { return store_.load(std::memory_order_acquire); }
   bool nv_cache() const { return config_.nv_cache; }
+  bool medium_removal_prevented() const { return medium_removal_prevented_; }
   // WCE of the caching mode page: writes may stay in a volatile cache.
   bool write_back() const { return write_back_.load(std::memory_order_relaxed); }
   // Linux tells a failed fsync once; until the store is opened anew nothing may claim that data are stable.
@@ -116,6 +120,7 @@ class SbcDisk final : public target::LogicalUnit {
   friend class ModeSelectSteps;
   friend void execute_mode_select(SbcDisk& disk, target::Command& command);
 
+  bool answers_without_store(const scsi::DecodedCdb& cdb) const;
   void execute_inquiry(target::Command& command) const;
   void execute_read_capacity(target::Command& command) const;
   void execute_mode_sense(target::Command& command) const;

@@ -114,8 +114,12 @@ void resync_size(Device& device, std::string, Done done) {
 void store_active(Device& device, std::string text, Done done) {
   auto value = parse_zero_or_one(text);
   if (!value) return done(std::unexpected(value.error()));
-  if (*value == disk_of(device).config().active) return done({});
-  (*value ? activate : deactivate)(device, std::move(done));
+  set_active(device, *value, std::move(done));
+}
+
+void set_active(Device& device, bool active, Done done) {
+  if (active == disk_of(device).config().active) return done({});
+  (active ? activate : deactivate)(device, std::move(done));
 }
 
 void store_filename(Device& device, std::string text, Done done) {

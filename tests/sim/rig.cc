@@ -71,8 +71,9 @@ void FakeLogicalUnit::carry_out(Command& command) {
 
 void FakeHandler::create(target::Registry& registry, const std::string& device_name, const target::Parameters&,
                          target::DeviceMade made) {
-  made(std::make_shared<target::Device>(device_name, registry.next_id(), this,
-                                        std::make_unique<FakeLogicalUnit>(blocks)));
+  auto unit = std::make_unique<FakeLogicalUnit>(blocks);
+  unit->hold = hold_new;
+  made(std::make_shared<target::Device>(device_name, registry.next_id(), this, std::move(unit)));
 }
 
 // --- the initiator

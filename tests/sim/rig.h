@@ -58,12 +58,13 @@ class FakeLogicalUnit final : public target::LogicalUnit {
 class FakeHandler final : public target::Handler {
  public:
   std::string_view name() const override { return "fake"; }
-  std::uint8_t type() const override { return 0; }
+  int type() const override { return 0; }
   std::span<const std::string_view> parameter_names() const override { return {}; }
   int default_threads_num() const override { return 1; }
   void create(target::Registry& registry, const std::string& device_name, const target::Parameters& parameters,
               target::DeviceMade made) override;
   std::size_t blocks = 64;
+  bool hold_new = false;  // the `hold` of units made from now on
 };
 
 // Targets that only the test reaches.

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(command->action == InitiatorCommand::Action::kClear || is_word(command->name));
   }
   (void)parse_block_command(text);
-  (void)is_scsi_address(text);
+  (void)scsi_device_name(text);
   for (unsigned processors : {1U, 2U, 32U, 33U, 96U}) {
     // What is shown is read again as the same.
     if (auto mask = parse_cpu_mask(text, processors)) require(*parse_cpu_mask(*mask, processors) == *mask);

@@ -32,6 +32,10 @@ expect 0 'IOPS' bench "${to[@]}" --seconds 0.2 --queue-depth 8 --read-percent 50
 expect 0 'function complete' reset "${to[@]}"
 expect 0 'GOOD, residual 0' raw "${to[@]}" --cdb 000000000000
 expect 0 'holding the session' hold "${to[@]}" --hold 0.1
+printf 'capacity 0\nread 0 8 8\nwrite 0 16380 4\nread 0 16380 5\nread 0\nreset 0\n' >"$work/lines"
+"$bin/uscst-initiator" hold "${to[@]}" --commands --channels 2 <"$work/lines" >"$work/out" 2>"$work/err" || fail 'hold --commands'
+[ "$(cut -d' ' -f1 "$work/out" | tr '\n' ' ')" = 'ok ok ok ok error error error ' ] || fail 'answers to lines'
+grep -qx 'ok 16384 512' "$work/out" || fail 'no capacity'
 expect 2 'at most 16 hexadecimal' luns --dest x:1 --id-ext zz --ioc-guid 1
 expect 2 'required' luns --dest 127.0.0.1:1
 expect 2 'beyond the disk' read "${to[@]}" --lba 16380 --blocks 5 --file "$work/c"

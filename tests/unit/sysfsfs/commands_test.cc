@@ -130,8 +130,10 @@ TEST(BlockCommand, OutcomesAsRecorded) {
 }
 
 TEST(ScsiAddress, HasFourNumbers) {
-  EXPECT_TRUE(is_scsi_address("0:0:0:0"));
-  for (auto bad : {"0:0:0", "0:0:0:0:0", "a:0:0:0", "H:C:I:L", "0:0::0", ""}) EXPECT_FALSE(is_scsi_address(bad)) << bad;
+  EXPECT_EQ(scsi_device_name("0:0:0:0"), "0:0:0:0");
+  EXPECT_EQ(scsi_device_name("12:00:3:256x"), "12:0:3:256");
+  for (auto bad : {"0:0:0", "0:0:0:", "a:0:0:0", "H:C:I:L", "0:0::0", "", "-1:0:0:0", "nosuch"})
+    EXPECT_FALSE(scsi_device_name(bad)) << bad;
 }
 
 TEST(TraceLevel, OutcomesAsRecorded) {

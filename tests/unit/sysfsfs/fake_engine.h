@@ -21,7 +21,7 @@ class FakeHandler final : public target::Handler {
  public:
   explicit FakeHandler(std::string name) : name_(std::move(name)) {}
   std::string_view name() const override { return name_; }
-  std::uint8_t type() const override { return 0; }
+  int type() const override { return 0; }
   std::span<const std::string_view> parameter_names() const override;
   int default_threads_num() const override { return 1; }
   void create(target::Registry& registry, const std::string& device_name, const target::Parameters& parameters,

@@ -104,7 +104,7 @@ class WatchingUnit final : public LogicalUnit {
 class UnitHandler final : public Handler {
  public:
   std::string_view name() const override { return "watching"; }
-  std::uint8_t type() const override { return 0; }
+  int type() const override { return 0; }
   std::span<const std::string_view> parameter_names() const override { return {}; }
   int default_threads_num() const override { return 1; }
   void create(Registry& registry, const std::string& device_name, const Parameters&, DeviceMade made) override {
