@@ -28,14 +28,14 @@ Text show_login_info(const Target& target) {
   return fmt::format("tid_ext={0:016x},ioc_guid={0:016x},pkey=ffff,dgid={1},service_id={0:016x}", guid, dgid);
 }
 
-// E2BIG from 64 characters on; white space at the end is cut.
+// E2BIG from 65 characters on, the newline among them; white space at the end is cut.
 base::Status store_port_id(Target& target, std::string_view text) {
   constexpr std::size_t kMaximumLength = 64;
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   if (text.size() > kMaximumLength) {
     return base::fail(E2BIG, fmt::format("target {}: port_id of {} characters, {} are the most", target.name(),
                                          text.size(), kMaximumLength));
   }
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   port_of(target).port_id = text;
   return {};
 }

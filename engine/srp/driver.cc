@@ -149,6 +149,7 @@ LoginResponse Driver::response_to(const Login& login, bool existed) const {
 std::uint32_t Driver::credits() const {
   std::uint32_t least = kMaximumCredits;
   for (const auto& [name, device] : registry_.devices()) {
+    if (!device->has_handler) continue;
     auto limit = static_cast<std::uint32_t>(std::max(device->maximum_commands.load(), 2));
     least = std::min(least, limit);
   }
