@@ -44,6 +44,12 @@ void FakeLogicalUnit::release_all() {
   while (!held.empty()) release(*held.front());
 }
 
+void FakeLogicalUnit::follow_alua_state(target::Device&, bool serves, target::Done done) {
+  followed.push_back(serves);
+  if (hold_following) return following.push_back(std::move(done));
+  done({});
+}
+
 void FakeLogicalUnit::carry_out(Command& command) {
   if (next_error) return command.complete(*std::exchange(next_error, std::nullopt));
   const scsi::DecodedCdb& cdb = command.decoded();
@@ -311,6 +317,10 @@ Client::Ask report_luns(std::uint16_t lun) {
 Client::Ask reserve6(std::uint16_t lun) { return {.cdb = {0x16, 0, 0, 0, 0, 0}, .lun = lun}; }
 Client::Ask release6(std::uint16_t lun) { return {.cdb = {0x17, 0, 0, 0, 0, 0}, .lun = lun}; }
 Client::Ask synchronize_cache(std::uint16_t lun) { return {.cdb = {0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0}, .lun = lun}; }
+
+Client::Ask report_target_port_groups(std::uint16_t lun) {
+  return {.cdb = {0xA3, 0x0A, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, .direction = Direction::kIn, .expected = 256, .lun = lun};
+}
 
 Bytes filled(std::size_t length_bytes, std::uint8_t value) { return Bytes(length_bytes, value); }
 

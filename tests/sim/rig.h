@@ -34,6 +34,8 @@ class FakeLogicalUnit final : public target::LogicalUnit {
   void reset() override { ++resets; }
   std::span<const target::Attribute<target::Device>> attributes() const override { return {}; }
   bool read_only() const override { return is_read_only; }
+  bool follows_alua_state() const override { return follows; }
+  void follow_alua_state(target::Device& device, bool serves, target::Done done) override;
 
   bool is_executing(const target::Command& command) const;
   // Carries out a held command, or ends it with sense data instead.
@@ -45,6 +47,10 @@ class FakeLogicalUnit final : public target::LogicalUnit {
   bool hold = false;
   bool is_read_only = false;
   scsi::ControlState control_state;
+  bool follows = false;         // bind_alua_state
+  std::vector<bool> followed;   // what it was told
+  bool hold_following = false;  // answers stay in `following`
+  std::deque<target::Done> following;
   std::optional<scsi::Sense> next_error;  // of the next command executed
   int executions = 0, resets = 0;
   std::vector<target::Command*> held;   // in the order they came
@@ -211,6 +217,7 @@ Client::Ask report_luns(std::uint16_t lun = 0);
 Client::Ask reserve6(std::uint16_t lun = 0);
 Client::Ask release6(std::uint16_t lun = 0);
 Client::Ask synchronize_cache(std::uint16_t lun = 0);
+Client::Ask report_target_port_groups(std::uint16_t lun = 0);
 Bytes filled(std::size_t length_bytes, std::uint8_t value);
 
 }  // namespace uscst::sim
