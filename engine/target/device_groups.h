@@ -150,7 +150,7 @@ class DeviceGroups {
   void change_state(std::uint64_t group_id, scsi::AluaState state, Done done);
   void put_state(TargetGroup& group, scsi::AluaState state);
   void follow(Devices devices, scsi::AluaState state, Done done) const;
-  void wait_for_commands(NexusLuns nexuses, Done done) const;
+  void wait_for_commands(const TargetGroup& group, Done done) const;
 
   Registry& registry_;
   std::vector<std::unique_ptr<DeviceGroup>> groups_;

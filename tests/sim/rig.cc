@@ -14,8 +14,18 @@ FakeLogicalUnit::~FakeLogicalUnit() {
   if (destroyed) ++*destroyed;
 }
 
+namespace {
+
+bool touches_medium(const Command* command) {
+  const scsi::Operation operation = command->decoded().operation();
+  return operation == scsi::Operation::kRead || operation == scsi::Operation::kWrite;
+}
+
+}  // namespace
+
 void FakeLogicalUnit::execute(Command& command) {
   ++executions;
+  if (store_closed && touches_medium(&command)) ++media_accesses_closed;
   order.push_back(&command);
   if (hold) {
     held.push_back(&command);
@@ -46,6 +56,8 @@ void FakeLogicalUnit::release_all() {
 
 void FakeLogicalUnit::follow_alua_state(target::Device&, bool serves, target::Done done) {
   followed.push_back(serves);
+  store_closed = !serves;
+  if (store_closed) media_accesses_closed += static_cast<int>(std::ranges::count_if(held, touches_medium));
   if (hold_following) return following.push_back(std::move(done));
   done({});
 }

@@ -51,6 +51,8 @@ class FakeLogicalUnit final : public target::LogicalUnit {
   std::vector<bool> followed;   // what it was told
   bool hold_following = false;  // answers stay in `following`
   std::deque<target::Done> following;
+  bool store_closed = false;              // by its ALUA state
+  int media_accesses_closed = 0;          // READ and WRITE that executed meanwhile: there must be none
   std::optional<scsi::Sense> next_error;  // of the next command executed
   int executions = 0, resets = 0;
   std::vector<target::Command*> held;   // in the order they came
