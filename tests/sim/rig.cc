@@ -334,6 +334,14 @@ Client::Ask report_target_port_groups(std::uint16_t lun) {
   return {.cdb = {0xA3, 0x0A, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, .direction = Direction::kIn, .expected = 256, .lun = lun};
 }
 
+Client::Ask set_target_port_groups(Bytes list, std::uint16_t lun) {
+  return {.cdb = {0xA4, 0x0A, 0, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(list.size()), 0, 0},
+          .direction = list.empty() ? Direction::kNone : Direction::kOut,
+          .expected = list.size(),
+          .data_out = std::move(list),
+          .lun = lun};
+}
+
 Bytes filled(std::size_t length_bytes, std::uint8_t value) { return Bytes(length_bytes, value); }
 
 }  // namespace uscst::sim

@@ -28,7 +28,11 @@ class FakeLogicalUnit final : public target::LogicalUnit {
   explicit FakeLogicalUnit(std::size_t blocks) : memory(blocks * kBlockBytes) {}
   ~FakeLogicalUnit() override;
 
-  scsi::DeviceTraits traits() const override { return {}; }
+  scsi::DeviceTraits traits() const override {
+    scsi::DeviceTraits traits;
+    traits.explicit_alua = explicit_alua;
+    return traits;
+  }
   scsi::ControlState control() const override { return control_state; }
   void execute(target::Command& command) override;
   void reset() override { ++resets; }
@@ -45,7 +49,7 @@ class FakeLogicalUnit final : public target::LogicalUnit {
 
   Bytes memory;
   bool hold = false;
-  bool is_read_only = false;
+  bool is_read_only = false, explicit_alua = false;
   scsi::ControlState control_state;
   bool follows = false;         // bind_alua_state
   std::vector<bool> followed;   // what it was told
@@ -220,6 +224,7 @@ Client::Ask reserve6(std::uint16_t lun = 0);
 Client::Ask release6(std::uint16_t lun = 0);
 Client::Ask synchronize_cache(std::uint16_t lun = 0);
 Client::Ask report_target_port_groups(std::uint16_t lun = 0);
+Client::Ask set_target_port_groups(Bytes list, std::uint16_t lun = 0);
 Bytes filled(std::size_t length_bytes, std::uint8_t value);
 
 }  // namespace uscst::sim

@@ -76,7 +76,7 @@ TEST(ReportSupportedOpcodes, OneCommand) {
             "00000001"
             "00000e10");
   EXPECT_EQ(base::to_hex(*report(1, 0xC0, 0)), "00010000") << "not supported";
-  EXPECT_EQ(base::to_hex(*report(2, 0xA4, 0x0A, {})), "00010000") << "not carried out yet";
+  EXPECT_EQ(base::to_hex(*report(2, 0xA4, 0x0A, {})), "00010000") << "without expl_alua";
   EXPECT_EQ(base::to_hex(*report(1, 0x84, 0)), "00010000") << "never listed";
 }
 
