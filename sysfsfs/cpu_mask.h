@@ -1,18 +1,12 @@
-// Processor masks as the kernel writes and reads them: words of 32 bits in hex, the highest first, joined by commas.
+// Processor masks of the tree.
 #pragma once
 
-#include <string>
-#include <string_view>
-
-#include "engine/base/result.h"
+#include "engine/base/cpu_mask.h"
 
 namespace uscst::sysfsfs {
 
-unsigned possible_processors();
-// The mask of all of `processors`.
-std::string full_cpu_mask(unsigned processors);
-// The mask in `text` in the form that it is shown in. Blanks around words are allowed, an empty line is no processor.
-// EINVAL for what is no mask, EOVERFLOW for bits beyond `processors`.
-base::Result<std::string> parse_cpu_mask(std::string_view text, unsigned processors);
+using base::full_cpu_mask;
+using base::parse_cpu_mask;
+using base::possible_processors;
 
 }  // namespace uscst::sysfsfs

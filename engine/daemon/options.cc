@@ -142,6 +142,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   app.add_option("--module-option", module_options, "'MODULE NAME=VALUE ...' as in modprobe.d (repeatable)");
   app.add_option("--pid-file", options.pid_file, "file with the process id; locked while the service runs")
       ->capture_default_str();
+  app.add_option("--stpg-program", options.stpg_program,
+                 "program that carries SET TARGET PORT GROUPS (explicit ALUA) out, called as stpgd's");
   app.add_option("--ready-fd", options.ready_fd, "descriptor that gets a line once the tree answers");
   app.add_option("--reactors", options.reactors, "threads that carry channels (default: one a processor)");
   app.add_option("--io", options.io, "auto, io_uring or epoll")->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
@@ -179,6 +181,7 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   for (std::string* path : {&options.sysfs_directory, &options.state_directory, &options.pid_file}) {
     *path = std::filesystem::absolute(*path).lexically_normal();
   }
+  if (!options.stpg_program.empty()) options.stpg_program = std::filesystem::absolute(options.stpg_program);
   return options;
 }
 

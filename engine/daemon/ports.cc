@@ -101,6 +101,16 @@ bool is_gid(std::string_view name) {
   return name.size() == kGidLength && name.find_first_not_of("0123456789abcdef:") == std::string_view::npos;
 }
 
+// A port's GID ends with its GUID, which on Ethernet is the device's too: a target that is carried over keeps the
+// identifiers that its initiators log in with.
+std::optional<std::uint64_t> guid_in(std::string_view name) {
+  if (!is_gid(name)) return std::nullopt;
+  std::string digits(name.substr(20));
+  std::erase(digits, ':');
+  auto guid = base::parse_unsigned(digits, 16);
+  return guid && *guid != 0 ? std::optional<std::uint64_t>(*guid) : std::nullopt;
+}
+
 }  // namespace
 
 base::Result<Ports> decide_ports(const Options& options, const std::vector<Interface>& interfaces, base::Log& log) {
@@ -126,8 +136,9 @@ base::Result<Ports> decide_ports(const Options& options, const std::vector<Inter
     log.info("no network interface to name a target by: the name comes from the machine's identity");
     result.ports.push_back({gid, gid, "uscst0", "Ethernet", {}});
   }
-  std::string guid =
-      kept.keep(kServiceGuid, fmt::format("{:016x}", fabric::iwarp::service_guid(first_mac.value_or(machine))));
+  const auto carried_over = options.targets.empty() ? std::nullopt : guid_in(options.targets.front().name);
+  const std::uint64_t fresh = carried_over.value_or(fabric::iwarp::service_guid(first_mac.value_or(machine)));
+  std::string guid = kept.keep(kServiceGuid, fmt::format("{:016x}", fresh));
   auto number = base::parse_unsigned(guid, 16);
   if (!number)
     return base::fail(EINVAL, fmt::format("{}/ib_srpt.ports: service_guid '{}' is no hexadecimal number",

@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "engine/daemon/ports.h"
+#include "engine/daemon/stpg_program.h"
+#include "engine/target/device_groups.h"
 
 namespace uscst::daemon {
 namespace {
@@ -87,6 +89,8 @@ base::Status Service::build_engine() {
   registry_->settings.default_threads = static_cast<int>(usable_processors());
   registry_->settings.threads = options_.threads.value_or(registry_->settings.default_threads);
   queue_ = std::make_unique<control::ManagementQueue>(*control_);
+  if (!options_.stpg_program.empty())
+    registry_->device_groups().explicit_alua().set_listener(stpg_listener(options_.stpg_program, *control_));
 
   // A backing file below our own mount would be read by the thread that serves it.
   auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
@@ -200,9 +204,8 @@ void Service::stop() {
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
-    srpt_->stop([this, ended] {
-      local_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); });
-    });
+    srpt_->stop(
+        [this, ended] { local_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); }); });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
     log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());

@@ -105,6 +105,7 @@ inline constexpr OperationSet kImplementedOperations{
     Operation::kReserve,
     Operation::kRelease,
     Operation::kReportTargetPortGroups,
+    Operation::kSetTargetPortGroups,
     Operation::kReportSupportedOpcodes,
     Operation::kReportSupportedTaskManagement,
     Operation::kRefused,

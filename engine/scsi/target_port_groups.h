@@ -16,7 +16,7 @@ struct TargetPortGroup {
   std::uint16_t id = 0;
   AluaState state = AluaState::kActiveOptimized;
   bool preferred = false;
-  std::vector<std::uint16_t> ports;  // relative target port identifiers, 255 are told
+  std::vector<std::uint16_t> ports{};  // relative target port identifiers, 255 are told
 };
 
 // SPC-5 6.37: the groups in the order given, cut to the allocation length; none where the device is in no device group.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/base/cpu_mask.h"
 #include "engine/srp/driver.h"
 
 namespace uscst::srp {
@@ -27,40 +28,41 @@ Text show_login_info(const Target& target) {
   return fmt::format("tid_ext={0:016x},ioc_guid={0:016x},pkey=ffff,dgid={1},service_id={0:016x}", guid, dgid);
 }
 
-// E2BIG from 64 characters on; white space at the end is cut.
+// E2BIG from 65 characters on, the newline among them; white space at the end is cut.
 base::Status store_port_id(Target& target, std::string_view text) {
   constexpr std::size_t kMaximumLength = 64;
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   if (text.size() > kMaximumLength) {
     return base::fail(E2BIG, fmt::format("target {}: port_id of {} characters, {} are the most", target.name(),
                                          text.size(), kMaximumLength));
   }
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
   port_of(target).port_id = text;
   return {};
 }
 
-// One vector: channels of this fabric have no completion vectors of a device.
-base::Status store_completion_vectors(Target& target, std::string_view text) {
-  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF,") != std::string_view::npos) {
-    return base::fail(EINVAL, fmt::format("target {}: comp_v_mask '{}' is no bit mask", target.name(), text));
-  }
-  std::string digits(text);
-  std::erase(digits, ',');
-  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
-  if (digits.empty())
+// Which shards new channels go to, as SCST's go to completion vectors. EOVERFLOW for vectors that are not there.
+base::Status store_vectors(Target& target, std::string_view text) {
+  auto mask = base::parse_cpu_mask(text, driver_of(target).vectors());
+  if (!mask) return std::unexpected(mask.error());
+  if (mask->find_first_not_of("0,") == std::string::npos) {
     return base::fail(EINVAL, fmt::format("target {}: comp_v_mask needs one bit at least", target.name()));
-  if (digits != "1")
-    return base::fail(EOVERFLOW, fmt::format("target {}: comp_v_mask {}: there is only vector 0", target.name(), text));
+  }
+  port_of(target).vectors = *mask;
   return {};
+}
+
+Text show_vector(const Session& session) {
+  const auto& shards = driver_of(session.target()).shards();
+  const auto at = std::ranges::find(shards, &channel_of(session).shard());
+  return std::to_string(at - shards.begin());
 }
 
 constexpr std::array<Attribute<Target>, 5> kTargetAttributes{{
     {.name = "comp_v_mask",
      .mode = 0644,
      .key = KeyRule::kAlways,
-     .show = [](const Target& t) -> Text { return port_of(t).completion_vectors; },
-     .store = store_completion_vectors},
+     .show = [](const Target& t) -> Text { return port_of(t).vectors; },
+     .store = store_vectors},
     {.name = "device", .show = [](const Target& t) -> Text { return port_of(t).info.device; }},
     {.name = "link_layer", .show = [](const Target& t) -> Text { return port_of(t).info.link_layer; }},
     {.name = "login_info", .show = show_login_info},
@@ -74,7 +76,7 @@ constexpr std::array<Attribute<Target>, 5> kTargetAttributes{{
 
 constexpr std::array<Attribute<Session>, 4> kSessionAttributes{{
     {.name = "ch_state", .show = [](const Session& s) -> Text { return std::string(name_of(channel_of(s).state())); }},
-    {.name = "comp_vector", .show = [](const Session&) -> Text { return "0"; }},
+    {.name = "comp_vector", .show = show_vector},
     {.name = "req_lim", .show = [](const Session& s) -> Text { return std::to_string(channel_of(s).request_limit()); }},
     {.name = "req_lim_delta",
      .show = [](const Session& s) -> Text { return std::to_string(channel_of(s).request_limit_delta()); }},

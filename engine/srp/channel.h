@@ -55,6 +55,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   void close() override;
 
   // --- any thread
+  const target::Shard& shard() const { return shard_; }
   ChannelState state() const { return state_.load(std::memory_order_relaxed); }
   // Credits the initiator has, and those waiting for a response that returns them.
   int request_limit() const { return request_limit_.load(std::memory_order_relaxed); }

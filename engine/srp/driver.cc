@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/base/cpu_mask.h"
+
 namespace uscst::srp {
 
 Driver::Driver(target::Registry& registry, base::Log& log, const Parameters& parameters, std::uint64_t service_guid)
@@ -11,7 +13,8 @@ Driver::~Driver() = default;
 
 Driver::Port& Driver::add_port(PortInfo info) {
   target::Target& target = add_target(registry_, info.name);
-  return ports_.emplace_back(Port{.info = std::move(info), .target = &target});
+  return ports_.emplace_back(
+      Port{.info = std::move(info), .target = &target, .vectors = base::full_cpu_mask(vectors())});
 }
 
 Driver::Port& Driver::port_of(const target::Target& target) {
@@ -117,7 +120,7 @@ void Driver::admit(Login& login, std::shared_ptr<target::Nexus> nexus, bool exis
   terms.response_limit_bytes = std::min(
       {parameters_.srp_max_rsp_size, response.max_ti_iu_bytes, static_cast<std::uint32_t>(kResponseCapacityBytes)});
   terms.immediate_offset_bytes = response.immediate_supported ? login.login.immediate_offset_bytes : std::uint16_t{0};
-  target::Shard& shard = next_shard();
+  target::Shard& shard = next_shard(*login.port);
   auto channel =
       std::make_shared<Channel>(terms, shard, log_, [this](const std::shared_ptr<Channel>& c) { channel_ended(c); });
   auto session = login.port->target->add_session(login.request->peer().host, std::move(nexus), shard, *channel);
@@ -146,15 +149,18 @@ LoginResponse Driver::response_to(const Login& login, bool existed) const {
 std::uint32_t Driver::credits() const {
   std::uint32_t least = kMaximumCredits;
   for (const auto& [name, device] : registry_.devices()) {
+    if (!device->has_handler) continue;
     auto limit = static_cast<std::uint32_t>(std::max(device->maximum_commands.load(), 2));
     least = std::min(least, limit);
   }
   return least;
 }
 
-target::Shard& Driver::next_shard() {
-  const auto& shards = registry_.shards().shards;
-  return *shards[next_shard_++ % shards.size()];
+target::Shard& Driver::next_shard(Port& port) const {
+  do {
+    port.next_vector = (port.next_vector + 1) % vectors();
+  } while (!base::in_cpu_mask(port.vectors, port.next_vector));
+  return *shards()[port.next_vector];
 }
 
 // --- the end of channels

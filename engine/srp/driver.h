@@ -45,12 +45,16 @@ class Driver final : public target::Driver {
     PortInfo info;
     target::Target* target = nullptr;
     std::string port_id = "SCST SRP target";  // IOControllerProfile id string
-    std::string completion_vectors = "1";
+    std::string vectors;                      // mask of the shards that new channels go to
+    unsigned next_vector = 0;
   };
   Port& add_port(PortInfo info);
   const Port& port_of(const target::Target& target) const;
   Port& port_of(const target::Target& target);
   std::uint64_t service_guid() const { return service_guid_; }
+  // What stands for a device's completion vectors: the shards, each with its thread.
+  const std::vector<target::Shard*>& shards() const { return registry_.shards().shards; }
+  unsigned vectors() const { return static_cast<unsigned>(shards().size()); }
 
   // A connection that a listener brought: let in, refused with an SRP_LOGIN_REJ, or kept until the channels that it
   // replaces have ended.
@@ -80,7 +84,7 @@ class Driver final : public target::Driver {
   void admit(Login& login, std::shared_ptr<target::Nexus> nexus, bool existed);
   LoginResponse response_to(const Login& login, bool existed) const;
   std::uint32_t credits() const;
-  target::Shard& next_shard();
+  target::Shard& next_shard(Port& port) const;
   void channel_ended(const std::shared_ptr<Channel>& channel);
   void resume_waiting();
 
@@ -92,7 +96,6 @@ class Driver final : public target::Driver {
   std::vector<std::shared_ptr<Channel>> channels_;
   std::list<Login> waiting_logins_;  // for the channels they replace
   std::list<Disabling> disabling_;
-  std::size_t next_shard_ = 0;
   io::Job stopped_;
   bool stopping_ = false;
 };

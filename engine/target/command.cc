@@ -484,7 +484,7 @@ void Command::clear() {
   status_ = scsi::Status::kGood;
   abort_reason_ = AbortReason::kNone;
   read_only_lun_ = counted_ = ordered_ = event_ = event_ok_ = awaits_event_ = false;
-  transition_waited_ = data_fetch_begun_ = execution_begun_ = status_handed_over_ = false;
+  transition_waited_ = waits_for_configuration_ = data_fetch_begun_ = execution_begun_ = status_handed_over_ = false;
   delivered_attention_.reset();
 }
 

@@ -150,7 +150,9 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   void abort(AbortReason reason);
   // Holds the sweep until this command has ended.
   void add_sweep(std::shared_ptr<SweepToken> token) { sweeps_.push_back(std::move(token)); }
-  bool past_gate() const { return state_ > CommandState::kWaitGate; }
+  // Let through, so that changes of the configuration wait for its end: unless it waits itself for such a change.
+  bool past_gate() const { return state_ > CommandState::kWaitGate && !waits_for_configuration_; }
+  void wait_for_configuration() { waits_for_configuration_ = true; }
   void gate_opened();
   void buffer_came();
   void order_came();
@@ -221,7 +223,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   bool event_ = false;         // what the state waits for has come
   bool event_ok_ = false;      // ... and went well
   bool awaits_event_ = false;  // something outside holds the command: it cannot end before the event
-  bool transition_waited_ = false;
+  bool transition_waited_ = false, waits_for_configuration_ = false;
   bool data_fetch_begun_ = false, execution_begun_ = false, status_handed_over_ = false;
   std::optional<scsi::Sense> delivered_attention_;  // goes back when the status cannot be sent
   boost::container::small_vector<std::shared_ptr<SweepToken>, 1> sweeps_;

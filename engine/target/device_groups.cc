@@ -77,7 +77,7 @@ TargetGroup::Member* DeviceGroup::find_member(std::string_view name) const {
   return nullptr;
 }
 
-DeviceGroups::DeviceGroups(Registry& registry) : registry_(registry) {}
+DeviceGroups::DeviceGroups(Registry& registry) : registry_(registry), explicit_(registry) {}
 DeviceGroups::~DeviceGroups() = default;
 
 DeviceGroup* DeviceGroups::find(std::string_view name) const { return find_named(groups_, name); }
@@ -279,7 +279,9 @@ void DeviceGroups::publish(const DeviceGroup& group) const {
 }
 
 void DeviceGroups::tell(const TargetGroup& group) const {
-  for (const auto& nexus_lun : nexuses_of(group)) nexus_lun->raise(scsi::kUaAluaStateChanged);
+  for (const auto& nexus_lun : nexuses_of(group)) {
+    if (!explicit_.comes_from(nexus_lun->nexus_id(), group.device_group())) nexus_lun->raise(scsi::kUaAluaStateChanged);
+  }
 }
 
 void DeviceGroups::ports_changed(const Target& target) {

@@ -17,6 +17,7 @@
 #include "engine/base/clock.h"
 #include "engine/scsi/target_port_groups.h"
 #include "engine/target/attribute.h"
+#include "engine/target/explicit_alua.h"
 
 namespace uscst::target {
 
@@ -124,6 +125,7 @@ class DeviceGroups {
   void forget(const Target& target);         // likewise
   void ports_changed(const Target& target);  // its relative target port identifier
   scsi::AluaState state_of(const Target& target, const Device& device) const;
+  ExplicitAlua& explicit_alua() { return explicit_; }
 
  private:
   using Devices = std::vector<std::shared_ptr<Device>>;
@@ -150,9 +152,10 @@ class DeviceGroups {
   void change_state(std::uint64_t group_id, scsi::AluaState state, Done done);
   void put_state(TargetGroup& group, scsi::AluaState state);
   void follow(Devices devices, scsi::AluaState state, Done done) const;
-  void wait_for_commands(NexusLuns nexuses, Done done) const;
+  void wait_for_commands(const TargetGroup& group, Done done) const;
 
   Registry& registry_;
+  ExplicitAlua explicit_;
   std::vector<std::unique_ptr<DeviceGroup>> groups_;
   std::deque<std::pair<Change, Done>> changes_;
   bool changing_ = false;  // one has not ended

@@ -22,10 +22,10 @@ void DeviceGroups::enqueue(Change change, Done done) {
 void DeviceGroups::next_change() {
   if (std::exchange(starting_, true)) return;
   while (!changing_ && !changes_.empty()) {
-    auto [change, done] = std::move(changes_.front());
+    auto [change, answer] = std::move(changes_.front());
     changes_.pop_front();
     changing_ = true;
-    change([this, done = std::move(done)](base::Status status) mutable {
+    change([this, done = std::move(answer)](base::Status status) mutable {
       changing_ = false;
       done(std::move(status));
       next_change();
@@ -52,12 +52,11 @@ void DeviceGroups::change_state(std::uint64_t group_id, AluaState state, Done do
     };
     return follow(std::move(bound), state, std::move(opened));
   }
-  NexusLuns affected = nexuses_of(*group);
   put_state(*group, state);
   auto drained = [this, bound = std::move(bound), state, done = std::move(done)](base::Status) mutable {
     follow(std::move(bound), state, std::move(done));
   };
-  wait_for_commands(std::move(affected), std::move(drained));
+  wait_for_commands(*group, std::move(drained));
 }
 
 void DeviceGroups::put_state(TargetGroup& group, AluaState state) {
@@ -105,12 +104,20 @@ void DeviceGroups::follow(Devices devices, AluaState state, Done done) const {
   following->end({});
 }
 
-void DeviceGroups::wait_for_commands(NexusLuns nexuses, Done done) const {
-  if (nexuses.empty()) return done({});
-  std::ranges::sort(nexuses);
-  auto select = [nexuses = std::move(nexuses)](const Command& command) {
-    auto at = std::ranges::lower_bound(nexuses, command.nexus_lun(), {}, &std::shared_ptr<NexusLun>::get);
-    const bool chosen = command.past_gate() && at != nexuses.end() && at->get() == command.nexus_lun();
+// By device and target, not by nexus and LUN: what is no longer mapped may still be carried out.
+void DeviceGroups::wait_for_commands(const TargetGroup& group, Done done) const {
+  std::vector<const Device*> devices;
+  std::vector<const Target*> targets;
+  for (const auto& device : group.device_group().devices()) devices.push_back(device.get());
+  for (const auto& member : group.members()) {
+    if (member->target) targets.push_back(member->target);
+  }
+  if (devices.empty() || targets.empty()) return done({});
+  std::ranges::sort(devices);
+  auto select = [devices = std::move(devices), targets = std::move(targets)](const Command& command) {
+    const bool chosen = command.past_gate() && command.nexus_lun() &&
+                        std::ranges::binary_search(devices, &command.device()) &&
+                        std::ranges::find(targets, &command.session().target()) != targets.end();
     return chosen ? SweepVerdict::kWait : SweepVerdict::kSkip;
   };
   auto ended = [this, done = std::move(done)](base::Status status) mutable {

@@ -8,6 +8,8 @@
 #include "engine/target/alua_view.h"
 #include "engine/target/command.h"
 #include "engine/target/device.h"
+#include "engine/target/device_groups.h"
+#include "engine/target/registry.h"
 #include "engine/target/session.h"
 #include "engine/target/session_tasks.h"
 
@@ -80,6 +82,30 @@ void report_target_port_groups(Command& command) {
   answer(command, scsi::report_target_port_groups(command.decoded(), groups));
 }
 
+// SPC-5 6.45. The control thread has the last word; until then the command waits, and nothing waits for it.
+void set_target_port_groups(Command& command) {
+  std::vector<std::uint8_t> list(command.data().length_bytes());
+  command.data().copy_out(0, list);
+  const auto view = command.device().alua();
+  std::span<const scsi::TargetPortGroup> groups;
+  if (view) groups = view->groups;
+  auto wanted = scsi::parse_set_target_port_groups(list, groups);
+  if (!wanted) return command.complete(wanted.error());
+  if (wanted->empty()) return command.complete();
+  command.wait_for_configuration();
+  auto answered = [&command](base::Status status) {
+    command.shard().executor().post([&command, ok = status.has_value()] {
+      ok ? command.complete() : command.complete(scsi::kSetTargetPortGroupsFailed);
+    });
+  };
+  command.shard().group().control().post(
+      [&registry = command.session().target().registry(), device = command.device().shared_from_this(),
+       nexus_id = command.nexus_lun()->nexus_id(), wanted = std::move(*wanted), answered]() mutable {
+        registry.device_groups().explicit_alua().request(std::move(device), std::move(wanted), nexus_id,
+                                                         std::move(answered));
+      });
+}
+
 }  // namespace
 
 void carry_out(Command& command) {
@@ -91,6 +117,7 @@ void carry_out(Command& command) {
     case Operation::kReserve: return reserve(command);
     case Operation::kRelease: return release(command);
     case Operation::kReportTargetPortGroups: return report_target_port_groups(command);
+    case Operation::kSetTargetPortGroups: return set_target_port_groups(command);
     case Operation::kReportSupportedOpcodes:
       if (goes_on_to_unit(command)) return command.device().unit().execute(command);
       return answer(command, scsi::report_supported_opcodes(command.decoded(), command.device().unit().traits()));

@@ -113,7 +113,8 @@ void Registry::clear_initiators(AccessGroup& group, Done done) {
       std::move(done));
 }
 
-// The group or its target may have been deleted while the change waited for running commands: then there is nothing to do.
+// The group or its target may have been deleted while the change waited for running commands: then there is nothing to
+// do.
 void Registry::change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change,
                                  Done done) {
   auto apply = [this, id = group.target().id(), name = group.name(),

@@ -9,11 +9,7 @@
 namespace uscst::target {
 
 Target::Target(Registry& registry, Driver& driver, std::string name)
-    : registry_(registry),
-      driver_(driver),
-      name_(std::move(name)),
-      id_(registry.next_id()),
-      default_group_(*this, "") {
+    : registry_(registry), driver_(driver), name_(std::move(name)), id_(registry.next_id()), default_group_(*this, "") {
   transport_version = driver.version_descriptor();
 }
 

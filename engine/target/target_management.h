@@ -21,8 +21,8 @@ class TargetManagement {
   virtual ~TargetManagement() = default;
 
   // --- for the usage text; what is empty is left out of it
-  virtual std::span<const std::string_view> parameter_names() const { return {}; }           // of add_target
-  virtual std::span<const std::string_view> dynamic_attributes() const { return {}; }        // of the driver
+  virtual std::span<const std::string_view> parameter_names() const { return {}; }            // of add_target
+  virtual std::span<const std::string_view> dynamic_attributes() const { return {}; }         // of the driver
   virtual std::span<const std::string_view> dynamic_target_attributes() const { return {}; }  // of its targets
   virtual std::string_view own_usage() const { return {}; }  // lines of the driver's own commands, each with its end
 

@@ -41,7 +41,7 @@ class Own(unittest.TestCase):
             self.assertEqual(one.listdir(one.target_path("ini_groups")), ["mgmt"])
             self.assertEqual(one.read(one.target_path("enabled")), "0\n")
             one.apply_config(kept)
-            self.assertEqual(one.write_config(), first)
+            self.assertEqual(rig.without_copy_manager(one.write_config()), rig.without_copy_manager(first))
             self.assertIn("0 change(s) made", one.apply_config(kept), "nothing is left to change")
 
     def test_check_and_list(self):

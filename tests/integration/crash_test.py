@@ -207,7 +207,7 @@ class UnderIo(unittest.TestCase):
                         self.assertIsNone(writer.fault)
                     one.start()
                     one.apply_config(kept)
-                    self.assertEqual(one.write_config(), wanted)
+                    self.assertEqual(rig.without_copy_manager(one.write_config()), rig.without_copy_manager(wanted))
                     for number, writer in enumerate(writers):
                         self.check(one, writer, number)
             self.assertGreater(sum(len(acknowledged) for acknowledged, _ in histories), 0, "nothing was ever acknowledged")

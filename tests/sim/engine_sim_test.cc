@@ -1,5 +1,5 @@
-// The engine under everything at once, by chance: commands, aborts, resets, changes of LUNs and groups, suspension,
-// blocking, sessions that come and go, over several shards whose turns come from the seed.
+// The engine under everything at once, by chance: commands, aborts, resets, changes of LUNs, groups and ALUA states,
+// suspension, blocking, sessions that come and go, over several shards whose turns come from the seed.
 //
 // USCST_SIM_SEED runs one seed, USCST_SIM_SECONDS says how long to go on with new ones (default 3).
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "engine/target/device_groups.h"
 #include "tests/sim/rig.h"
 
 namespace uscst::sim {
@@ -35,6 +36,7 @@ class EngineSim {
     for (int disk = 0; disk < kDisks; ++disk) {
       rig_.add_device(disk_name(disk));
       rig_.add_lun(static_cast<std::uint16_t>(disk), disk_name(disk));
+      add_device_group(disk);
     }
     rig_.manage([&](Done done) { rig_.registry.create_group(rig_.target, "group", std::move(done)); });
     for (int i = 0; i < kNexuses; ++i) login();
@@ -67,6 +69,16 @@ class EngineSim {
 
   static std::string disk_name(int disk) { return fmt::format("disk{}", disk); }
   std::uint64_t dice(std::uint64_t sides) { return random_() % sides; }
+  // Each disk in a group of its own, and bound to its state.
+  void add_device_group(int disk) {
+    EXPECT_TRUE(device_groups_.create(disk_name(disk)));
+    target::DeviceGroup& made = *device_groups_.find(disk_name(disk));
+    EXPECT_TRUE(device_groups_.add_device(made, disk_name(disk)));
+    EXPECT_TRUE(device_groups_.create_target_group(made, "here"));
+    EXPECT_TRUE(device_groups_.add_target(*made.find("here"), "target"));
+    unit(disk).follows = true;
+  }
+  target::TargetGroup& target_group(int disk) { return *device_groups_.find(disk_name(disk))->find("here"); }
   FakeLogicalUnit& unit(int disk) { return rig_.unit(disk_name(disk)); }
   target::AccessGroup& group() { return rig_.target.default_group(); }
 
@@ -80,7 +92,7 @@ class EngineSim {
   Client* some_client() { return clients_.empty() ? nullptr : clients_[dice(clients_.size())]; }
 
   void take_step() {
-    switch (dice(24)) {
+    switch (dice(25)) {
       case 0:
       case 1:
       case 2: return write();
@@ -119,6 +131,9 @@ class EngineSim {
       }
       case 16:
       case 17: return release_some();
+      case 18:
+        if (dice(target_group_serves_all() ? 12 : 3) == 0) change_access_state();
+        return;
       default:
         for (std::uint64_t i = dice(12); i > 0; --i) rig_.run_one();
     }
@@ -281,6 +296,22 @@ class EngineSim {
     }
   }
 
+  bool target_group_serves_all() {
+    for (int disk = 0; disk < kDisks; ++disk) {
+      if (target_group(disk).state() != scsi::AluaState::kActiveOptimized) return false;
+    }
+    return true;
+  }
+
+  // Half of the time back to active, or nothing would succeed.
+  void change_access_state() {
+    constexpr scsi::AluaState kChoice[] = {scsi::AluaState::kActiveNonoptimized, scsi::AluaState::kStandby,
+                                           scsi::AluaState::kUnavailable, scsi::AluaState::kOffline,
+                                           scsi::AluaState::kTransitioning};
+    const scsi::AluaState state = dice(2) ? scsi::AluaState::kActiveOptimized : kChoice[dice(5)];
+    device_groups_.set_state(target_group(static_cast<int>(dice(kDisks))), state, expect_done());
+  }
+
   void suspend_or_resume() {
     if (suspended_ > 0 && dice(8) != 0) {
       --suspended_;
@@ -320,6 +351,7 @@ class EngineSim {
       rig_.run();
       for (; suspended_ > 0; --suspended_) rig_.registry.resume();
       for (int disk = 0; disk < kDisks; ++disk) {
+        device_groups_.set_state(target_group(disk), scsi::AluaState::kActiveOptimized, expect_done());
         target::Device& device = *rig_.registry.find_device(disk_name(disk));
         while (device.blocks > 0) EXPECT_TRUE(rig_.registry.unblock(device));
         unit(disk).hold = false;
@@ -337,6 +369,7 @@ class EngineSim {
 
   void check_end() {
     EXPECT_EQ(pending_, 0) << "management operations";
+    for (int disk = 0; disk < kDisks; ++disk) EXPECT_EQ(unit(disk).media_accesses_closed, 0) << disk;
     EXPECT_TRUE(writes_.empty());
     EXPECT_TRUE(reads_.empty());
     EXPECT_EQ(rig_.memory_in_use(), 0u);
@@ -364,6 +397,7 @@ class EngineSim {
   }
 
   Rig rig_;
+  target::DeviceGroups& device_groups_ = rig_.registry.device_groups();
   std::mt19937_64 random_;
   std::vector<Client*> clients_;
   std::vector<std::vector<Block>> blocks_;

@@ -14,8 +14,18 @@ FakeLogicalUnit::~FakeLogicalUnit() {
   if (destroyed) ++*destroyed;
 }
 
+namespace {
+
+bool touches_medium(const Command* command) {
+  const scsi::Operation operation = command->decoded().operation();
+  return operation == scsi::Operation::kRead || operation == scsi::Operation::kWrite;
+}
+
+}  // namespace
+
 void FakeLogicalUnit::execute(Command& command) {
   ++executions;
+  if (store_closed && touches_medium(&command)) ++media_accesses_closed;
   order.push_back(&command);
   if (hold) {
     held.push_back(&command);
@@ -42,6 +52,14 @@ void FakeLogicalUnit::fail(Command& command, const scsi::Sense& sense) {
 
 void FakeLogicalUnit::release_all() {
   while (!held.empty()) release(*held.front());
+}
+
+void FakeLogicalUnit::follow_alua_state(target::Device&, bool serves, target::Done done) {
+  followed.push_back(serves);
+  store_closed = !serves;
+  if (store_closed) media_accesses_closed += static_cast<int>(std::ranges::count_if(held, touches_medium));
+  if (hold_following) return following.push_back(std::move(done));
+  done({});
 }
 
 void FakeLogicalUnit::carry_out(Command& command) {
@@ -311,6 +329,18 @@ Client::Ask report_luns(std::uint16_t lun) {
 Client::Ask reserve6(std::uint16_t lun) { return {.cdb = {0x16, 0, 0, 0, 0, 0}, .lun = lun}; }
 Client::Ask release6(std::uint16_t lun) { return {.cdb = {0x17, 0, 0, 0, 0, 0}, .lun = lun}; }
 Client::Ask synchronize_cache(std::uint16_t lun) { return {.cdb = {0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0}, .lun = lun}; }
+
+Client::Ask report_target_port_groups(std::uint16_t lun) {
+  return {.cdb = {0xA3, 0x0A, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, .direction = Direction::kIn, .expected = 256, .lun = lun};
+}
+
+Client::Ask set_target_port_groups(Bytes list, std::uint16_t lun) {
+  return {.cdb = {0xA4, 0x0A, 0, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(list.size()), 0, 0},
+          .direction = list.empty() ? Direction::kNone : Direction::kOut,
+          .expected = list.size(),
+          .data_out = std::move(list),
+          .lun = lun};
+}
 
 Bytes filled(std::size_t length_bytes, std::uint8_t value) { return Bytes(length_bytes, value); }
 

@@ -28,12 +28,18 @@ class FakeLogicalUnit final : public target::LogicalUnit {
   explicit FakeLogicalUnit(std::size_t blocks) : memory(blocks * kBlockBytes) {}
   ~FakeLogicalUnit() override;
 
-  scsi::DeviceTraits traits() const override { return {}; }
+  scsi::DeviceTraits traits() const override {
+    scsi::DeviceTraits traits;
+    traits.explicit_alua = explicit_alua;
+    return traits;
+  }
   scsi::ControlState control() const override { return control_state; }
   void execute(target::Command& command) override;
   void reset() override { ++resets; }
   std::span<const target::Attribute<target::Device>> attributes() const override { return {}; }
   bool read_only() const override { return is_read_only; }
+  bool follows_alua_state() const override { return follows; }
+  void follow_alua_state(target::Device& device, bool serves, target::Done done) override;
 
   bool is_executing(const target::Command& command) const;
   // Carries out a held command, or ends it with sense data instead.
@@ -43,8 +49,14 @@ class FakeLogicalUnit final : public target::LogicalUnit {
 
   Bytes memory;
   bool hold = false;
-  bool is_read_only = false;
+  bool is_read_only = false, explicit_alua = false;
   scsi::ControlState control_state;
+  bool follows = false;         // bind_alua_state
+  std::vector<bool> followed;   // what it was told
+  bool hold_following = false;  // answers stay in `following`
+  std::deque<target::Done> following;
+  bool store_closed = false;              // by its ALUA state
+  int media_accesses_closed = 0;          // READ and WRITE that executed meanwhile: there must be none
   std::optional<scsi::Sense> next_error;  // of the next command executed
   int executions = 0, resets = 0;
   std::vector<target::Command*> held;   // in the order they came
@@ -211,6 +223,8 @@ Client::Ask report_luns(std::uint16_t lun = 0);
 Client::Ask reserve6(std::uint16_t lun = 0);
 Client::Ask release6(std::uint16_t lun = 0);
 Client::Ask synchronize_cache(std::uint16_t lun = 0);
+Client::Ask report_target_port_groups(std::uint16_t lun = 0);
+Client::Ask set_target_port_groups(Bytes list, std::uint16_t lun = 0);
 Bytes filled(std::size_t length_bytes, std::uint8_t value);
 
 }  // namespace uscst::sim

@@ -1,7 +1,8 @@
 """The allow-list: differences that cannot be avoided, each with its reason. Generates docs/reference/differences.md, too.
 
-An entry hides differences of one field at paths of one pattern; `recording`, `data` (what the operation wrote) and `match` (only this
-part of the text may differ) narrow it further. No pattern may cover a whole file or directory, so `**` and a bare `*` at the end are refused.
+An entry hides differences of one field at paths of one pattern. Regular expressions narrow it further: `data` is found in what the
+operation wrote, `expected` in the recorded value, `match` is the part of the text that may differ. No pattern may cover a whole file
+or directory, so `**` and a bare `*` at the end are refused. Where the result of an operation is hidden, so are its effects: they follow.
 """
 
 import dataclasses
@@ -9,11 +10,13 @@ import fnmatch
 import re
 import tomllib
 
+import rules
+
 MOST_ENTRIES = 40
 CLASSES = ("kernel address", "thread id", "CPU count", "timing", "kernel only", "machine", "kernel fault", "safety", "standard")
 FIELDS = ("present", "type", "mode", "nlink", "size", "link", "content", "order", "added", "removed", "changed", "result", "mgmt_res", "n",
           "out", "rc", "stderr", "steps", "ok", "value", "blocks", "blksize", "uid", "gid", "target")
-KEYS = {"path", "field", "class", "reason", "recording", "data", "match"}
+KEYS = {"path", "field", "class", "reason", "recording", "data", "expected", "match"}
 
 
 class BadAllowList(Exception):
@@ -28,21 +31,25 @@ class Entry:
     reason: str
     recording: str = ""
     data: str = ""
+    expected: str = ""
     match: str = ""
     hides: int = 0
 
     def covers(self, recording, difference):
         return (self.field == difference.field and (not self.recording or self.recording == recording) and
                 (not self.data or re.search(self.data, difference.data) is not None) and
+                (not self.expected or re.search(self.expected, difference.expected) is not None) and
                 path_matches(self.path, difference.path) and self.match_covers(difference))
 
     def match_covers(self, difference):
         if not self.match:
             return True
-        return re.sub(self.match, "#", difference.expected, flags=re.MULTILINE) == re.sub(self.match, "#", difference.actual, flags=re.MULTILINE)
+        left, right = (re.sub(self.match, "#", rules.comparable(difference.path, text, True), flags=re.MULTILINE)
+                       for text in (difference.expected, difference.actual))
+        return left == right
 
     def text(self):
-        more = ", ".join(f"{key} {value}" for key, value in (("in", self.recording), ("after", self.data), ("only", self.match)) if value)
+        more = ", ".join(f"{key} {value}" for key, value in (("in", self.recording), ("after", self.data), ("where it was", self.expected), ("only", self.match)) if value)
         return f"{self.path} [{self.field}]{' (' + more + ')' if more else ''}"
 
 
@@ -73,7 +80,8 @@ def entry_of(row):
         raise BadAllowList(f"{row['path']}: covers more than one kind of file")
     if not row["reason"].strip().endswith("."):
         raise BadAllowList(f"{row['path']}: the reason is not a sentence")
-    return Entry(row["path"], row["field"], row["class"], row["reason"], row.get("recording", ""), row.get("data", ""), row.get("match", ""))
+    return Entry(row["path"], row["field"], row["class"], row["reason"], row.get("recording", ""), row.get("data", ""),
+                 row.get("expected", ""), row.get("match", ""))
 
 
 def hiding(entries, recording, difference):

@@ -170,7 +170,7 @@ def stat_differences(path, expected, actual, _logged_in):
 
 def content_differences(path, expected, actual, logged_in):
     if isinstance(expected, str) and isinstance(actual, str) and \
-            rules.comparable(path, expected, logged_in) == rules.comparable(path, actual, logged_in):
+            rules.comparable(path, expected, logged_in, True) == rules.comparable(path, actual, logged_in, True):
         return
     yield path, "content", *(ABSENT if side is None else side for side in (expected, actual))
 

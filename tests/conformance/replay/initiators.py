@@ -1,7 +1,6 @@
 """The hooks of the recordings: logins and I/O, with uscst-initiator.
 
-The recorded initiator logged in with one channel a processor, and SCST made a session of each. uscst makes a session of an
-initiator port, however many channels it has (docs/reference/differences.md), so here each of the two is an initiator port of its own.
+The recorded initiator logged in with one channel a processor, of which there were two.
 """
 
 import os
@@ -76,10 +75,9 @@ class Initiators:
         """The options are those of Linux's add_target (max_sect=..., queue_size=...): sizes of its own."""
         with open(self.login_info, encoding="ascii") as file:
             values = dict(word.split("=", 1) for word in file.readline().strip().split(",") if "=" in word)
-        for number in range(CHANNELS):
-            self.logins.append(Login([
-                self.program, "hold", "--commands", "--dest", self.destination, "--source", self.source, "--id-ext", values["tid_ext"],
-                "--ioc-guid", values["ioc_guid"], "--initiator-ext", f"{len(self.logins) + 1 + number:016x}"]))
+        self.logins.append(Login([
+            self.program, "hold", "--commands", "--channels", str(CHANNELS), "--dest", self.destination, "--source", self.source,
+            "--id-ext", values["tid_ext"], "--ioc-guid", values["ioc_guid"], "--initiator-ext", f"{len(self.logins) + 1:x}"]))
 
     def logout(self):
         for login in self.logins:
@@ -90,10 +88,10 @@ class Initiators:
         """`count` commands of 4096 bytes each, as a direct dd sends them; the channels take turns."""
         if not self.logins:
             raise HookFailed("not logged in")
-        _, block_bytes = self.logins[0].ask(f"capacity {lun}")
+        _, block_bytes = self.logins[-1].ask(f"capacity {lun}")
         blocks = max(TRANSFER_BYTES // int(block_bytes), 1)
         for number in range(int(count)):
-            self.logins[number % len(self.logins)].ask(f"{direction} {lun} {number * blocks} {blocks}")
+            self.logins[-1].ask(f"{direction} {lun} {number * blocks} {blocks}")
 
     def close(self):
         self.logout()

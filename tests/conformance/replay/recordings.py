@@ -49,7 +49,7 @@ class Recording:
 
 
 def lines_of(path):
-    with open(path, encoding="latin-1") as file:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return [line.rstrip("\n") for line in file]
 
 

@@ -24,19 +24,20 @@ def numbers_after_name(text):
                      for name, rest in (re.match(r"( *\S*)(.*)$", line).groups() for line in text.split("\n")))
 
 
-def latency(text):
+def latency(text, says_whether):
+    """Rows stay as one, and where the initiator's own commands may have made them, not even that."""
     lines = text.splitlines(keepends=True)
-    if len(lines) > 1 and all(LATENCY_ROW.match(line) for line in lines[1:]):
-        return lines[0] + "# rows\n"
-    return text
+    if not lines or not all(LATENCY_ROW.match(line) for line in lines[1:]):
+        return text
+    return lines[0] + ("# rows\n" if len(lines) > 1 and says_whether else "")
 
 
 def number(text):
     return "#\n" if NUMBER.match(text) else text
 
 
-def comparable(path, content, logged_in):
-    """`content` of the file at `path` with what differs from run to run blanked."""
+def comparable(path, content, logged_in, asked_for=False):
+    """`content` of the file at `path` with what differs from run to run blanked. `asked_for`: by an operation of its own."""
     if content is None:
         return None
     if path.startswith("sgv/"):
@@ -48,7 +49,7 @@ def comparable(path, content, logged_in):
     if logged_in and COUNTER.search(path):
         return number(content)
     if LATENCY.search(path):
-        return latency(content)
+        return latency(content, asked_for)
     if path == "version":
         return re.sub(r"(SCST build date: )[^\n]*", r"\1#", content)
     return content

@@ -149,12 +149,21 @@ def apply_allow_list(verdict, entries):
     if verdict.skipped:
         return
     left, units, open_units = [], set(), set()
-    for difference in verdict.differences:
+    follows = {}               # operation: the entry that hides its result
+    in_order = sorted(verdict.differences, key=lambda difference: difference.field != "result")
+    for difference in in_order:
         unit = difference.operation if difference.operation is not None else difference.path
         units.add(unit)
-        if allow_list.hiding(entries, verdict.recording.name, difference) is None:
+        entry = follows.get(difference.operation)
+        if entry is not None:
+            entry.hides += 1
+            continue
+        entry = allow_list.hiding(entries, verdict.recording.name, difference)
+        if entry is None:
             left.append(difference)
             open_units.add(unit)
+        elif difference.field == "result" and difference.operation is not None:
+            follows[difference.operation] = entry
     verdict.agreeing = max(verdict.compared - len(units), 0)
     verdict.hidden = len(units - open_units)
-    verdict.differences = left
+    verdict.differences = sorted(left, key=lambda difference: -1 if difference.operation is None else difference.operation)

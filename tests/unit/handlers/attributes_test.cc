@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 
+#include "engine/target/device_groups.h"
 #include "tests/unit/handlers/disk_rig.h"
 
 namespace uscst::handlers::test {
@@ -246,6 +247,47 @@ TEST_F(Attributes, InactiveMeansClosed) {
   EXPECT_EQ(rig.manage([&](target::Done done) { rig.registry.delete_device(rig.file_handler, "f1", std::move(done)); }),
             0);
   EXPECT_EQ(open_descriptors(), 0);
+}
+
+// sysfs.md 16: `bind_alua_state` closes the store with the state, and opens it again.
+TEST_F(Attributes, TheStoreFollowsTheAluaState) {
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", path("a.img")}, {"bind_alua_state", "1"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f2", {{"filename", path("b.img")}}), 0);
+  rig.map("f1", 0);
+  auto initiator = rig.connect();
+  target::DeviceGroups& groups = rig.registry.device_groups();
+  ASSERT_TRUE(groups.create("dg"));
+  target::DeviceGroup& group = *groups.find("dg");
+  ASSERT_TRUE(groups.create_target_group(group, "tg"));
+  target::TargetGroup& targets = *group.find("tg");
+  for (const char* name : {"f1", "f2"}) ASSERT_TRUE(groups.add_device(group, name));
+  ASSERT_TRUE(groups.add_target(targets, rig.target->name()));
+  groups.set_group_id(targets, 0x102);
+  auto set_state = [&](scsi::AluaState state) {
+    std::optional<bool> ok;
+    groups.set_state(targets, state, [&](base::Status status) { ok = status.has_value(); });
+    while (!ok) rig.executor.run_until_idle();
+    return *ok;
+  };
+  EXPECT_TRUE(set_state(scsi::AluaState::kStandby));
+  EXPECT_EQ(rig.read("f1", "active"), "0\n[key]\n");
+  EXPECT_EQ(rig.read("f2", "active"), "1\n") << "not bound";
+  EXPECT_TRUE(set_state(scsi::AluaState::kUnavailable));
+  const Outcome unavailable = initiator->run({0x12, 0, 0, 0, 255, 0}, 255);
+  EXPECT_EQ(unavailable.data[0], 0x20);
+  EXPECT_EQ(unavailable.data[5], 0x18) << "third-party copy, implicit ALUA";
+  EXPECT_TRUE(set_state(scsi::AluaState::kActiveNonoptimized));
+  EXPECT_EQ(rig.read("f1", "active"), "1\n");
+  EXPECT_EQ(rig.write("f1", "expl_alua", "1\n"), 0);
+  const Outcome active = initiator->run({0x12, 0, 0, 0, 255, 0}, 255);
+  EXPECT_EQ(active.data[0], 0x00);
+  EXPECT_EQ(active.data[5], 0x38);
+  const std::string identification = base::to_hex(initiator->run({0x12, 1, 0x83, 0, 255, 0}, 255).data);
+  EXPECT_NE(identification.find("0115000400000102"), std::string::npos) << identification;
+  EXPECT_TRUE(set_state(scsi::AluaState::kOffline));
+  std::filesystem::remove(rig.directory.path() + "/a.img");
+  EXPECT_TRUE(set_state(scsi::AluaState::kActiveOptimized)) << "as in SCST: only the log and `active` tell";
+  EXPECT_EQ(rig.read("f1", "active"), "0\n[key]\n");
 }
 
 TEST_F(Attributes, ResyncSize) {

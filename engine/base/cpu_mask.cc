@@ -1,13 +1,14 @@
-#include "sysfsfs/cpu_mask.h"
+#include "engine/base/cpu_mask.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <ranges>
 #include <vector>
 
-namespace uscst::sysfsfs {
+namespace uscst::base {
 namespace {
 
 constexpr unsigned kWordBits = 32;
@@ -21,13 +22,13 @@ int hex_value(char c) {
   return -1;
 }
 
-base::Result<std::uint32_t> parse_word(std::string_view digits) {
+Result<std::uint32_t> parse_word(std::string_view digits) {
   std::uint64_t word = 0;
   for (char c : digits) {
     int value = hex_value(c);
-    if (value < 0) return base::fail(EINVAL, fmt::format("'{}' is no hexadecimal mask", digits));
+    if (value < 0) return fail(EINVAL, fmt::format("'{}' is no hexadecimal mask", digits));
     word = word << 4 | static_cast<unsigned>(value);
-    if (word > 0xFFFFFFFF) return base::fail(EOVERFLOW, fmt::format("'{}' has more than 32 bits", digits));
+    if (word > 0xFFFFFFFF) return fail(EOVERFLOW, fmt::format("'{}' has more than 32 bits", digits));
   }
   return static_cast<std::uint32_t>(word);
 }
@@ -53,13 +54,13 @@ std::string full_cpu_mask(unsigned processors) {
   return format(words, processors);
 }
 
-base::Result<std::string> parse_cpu_mask(std::string_view text, unsigned processors) {
+Result<std::string> parse_cpu_mask(std::string_view text, unsigned processors) {
   std::vector<std::uint32_t> words((processors + kWordBits - 1) / kWordBits, 0);
   std::string_view left = text.substr(0, text.find('\n'));
   for (std::size_t i = 0;; ++i) {  // from the lowest word, which is the last
     while (!left.empty() && ends_word(left.back())) left.remove_suffix(1);
     if (left.empty()) break;
-    if (i == words.size()) return base::fail(EOVERFLOW, fmt::format("there are {} processors", processors));
+    if (i == words.size()) return fail(EOVERFLOW, fmt::format("there are {} processors", processors));
     auto start = std::find_if(left.rbegin(), left.rend(), ends_word);
     auto length = static_cast<std::size_t>(start - left.rbegin());
     auto word = parse_word(left.substr(left.size() - length));
@@ -68,9 +69,18 @@ base::Result<std::string> parse_cpu_mask(std::string_view text, unsigned process
     left.remove_suffix(length);
   }
   if (processors % kWordBits && words.back() >> processors % kWordBits) {
-    return base::fail(EOVERFLOW, fmt::format("there are {} processors", processors));
+    return fail(EOVERFLOW, fmt::format("there are {} processors", processors));
   }
   return format(words, processors);
 }
 
-}  // namespace uscst::sysfsfs
+bool in_cpu_mask(std::string_view mask, unsigned processor) {
+  unsigned digit = processor / 4;  // from the end, commas aside
+  for (char c : std::views::reverse(mask)) {
+    if (c == ',') continue;
+    if (digit-- == 0) return (hex_value(c) >> processor % 4 & 1) != 0;
+  }
+  return false;
+}
+
+}  // namespace uscst::base
