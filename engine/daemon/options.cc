@@ -142,6 +142,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   app.add_option("--module-option", module_options, "'MODULE NAME=VALUE ...' as in modprobe.d (repeatable)");
   app.add_option("--pid-file", options.pid_file, "file with the process id; locked while the service runs")
       ->capture_default_str();
+  app.add_option("--control", options.control_socket,
+                 "socket for uscst-initiator --local (default: beside the pid file, with .sock for its suffix)");
   app.add_option("--ready-fd", options.ready_fd, "descriptor that gets a line once the tree answers");
   app.add_option("--reactors", options.reactors, "threads that carry channels (default: one a processor)");
   app.add_option("--io", options.io, "auto, io_uring or epoll")->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
@@ -176,7 +178,11 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   }
   if (auto status = choose_scsi_hosts(options, scsi_hosts); !status) return std::unexpected(status.error());
   // The service leaves the directory that it was started from.
-  for (std::string* path : {&options.sysfs_directory, &options.state_directory, &options.pid_file}) {
+  if (options.control_socket.empty()) {
+    options.control_socket = std::filesystem::path(options.pid_file).replace_extension(".sock");
+  }
+  for (std::string* path :
+       {&options.sysfs_directory, &options.state_directory, &options.pid_file, &options.control_socket}) {
     *path = std::filesystem::absolute(*path).lexically_normal();
   }
   return options;

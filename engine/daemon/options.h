@@ -24,6 +24,7 @@ struct Options {
   std::vector<fabric::Address> listen;  // empty: rdma_cm_port on all addresses
   std::vector<NamedTarget> targets;     // empty: one for each network interface
   std::string pid_file = "/run/uscstd.pid";
+  std::string control_socket;  // empty: beside the pid file, with .sock for its suffix
   int ready_fd = -1;
   bool foreground = false, debug = false;
   bool private_mount = false;  // mounts that only this process and those it starts see; no privileges needed
@@ -38,7 +39,7 @@ struct Options {
   std::optional<int> threads;                              // scst_threads
   bool auto_cm_assignment = true;
   bool add_default_local_target = false;  // add_default_tgt of scst_local: its target is there from the start
-  std::vector<std::string> notes;                          // what was read and has no effect; for the log
+  std::vector<std::string> notes;         // what was read and has no effect; for the log
 };
 
 // EINVAL with a sentence for the user. `modprobe_directory`: files whose "options MODULE name=value" lines are read
