@@ -88,7 +88,7 @@ base::Status ControlSocket::listen(const std::string& path) {
 void ControlSocket::start() { accept(); }
 
 void ControlSocket::accept() {
-  if (!stopping_) reactor_.accept(accept_, fd_);
+  if (!stopping_ && fd_ >= 0) reactor_.accept(accept_, fd_);
 }
 
 void ControlSocket::accepted(int result) {

@@ -178,7 +178,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   }
   if (auto status = choose_scsi_hosts(options, scsi_hosts); !status) return std::unexpected(status.error());
   // The service leaves the directory that it was started from.
-  if (options.control_socket.empty()) {
+  options.needs_control_socket = !options.control_socket.empty();
+  if (!options.needs_control_socket) {
     options.control_socket = std::filesystem::path(options.pid_file).replace_extension(".sock");
   }
   for (std::string* path :

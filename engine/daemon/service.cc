@@ -114,7 +114,10 @@ base::Status Service::build_engine() {
   if (options_.add_default_local_target) local_->add_default_target();
   control_socket_ = std::make_unique<control::ControlSocket>(*control_, log_);
   control_socket_->add_service("local", local::make_service(*local_));
-  if (auto listening = control_socket_->listen(options_.control_socket); !listening) return listening;
+  if (auto listening = control_socket_->listen(options_.control_socket); !listening) {
+    if (options_.needs_control_socket) return listening;
+    log_.warning("there is no control socket: {}", listening.error().text);
+  }
 
   fabric::iwarp::Config config;
   config.require_crc = options_.require_crc;
