@@ -42,9 +42,8 @@ class DriverTest : public testing::Test {
     return driver_.find_session(*driver_.find_target(target), name);
   }
   std::optional<int> begin_create_group(const std::string& target) {
-    rig_.registry.create_group(*driver_.find_target(target), "late", [this](base::Status status) {
-      group_ = status ? 0 : status.error().code;
-    });
+    rig_.registry.create_group(*driver_.find_target(target), "late",
+                               [this](base::Status status) { group_ = status ? 0 : status.error().code; });
     return group_;
   }
 
@@ -60,7 +59,9 @@ TEST_F(DriverTest, SessionsOfAddTarget) {
   EXPECT_EQ(sessions("t"), (Names{"a", "b"}));
   EXPECT_EQ(session("t", "b")->host_number(), 2U);
   EXPECT_EQ(base::to_hex(base::as_bytes(session("t", "b")->transport_id)),
-            "06000000" "5feede402fade050" "000000000000000000000000");
+            "06000000"
+            "5feede402fade050"
+            "000000000000000000000000");
 }
 
 TEST_F(DriverTest, ABadParameterLeavesNoTarget) {

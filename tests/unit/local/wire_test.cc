@@ -28,8 +28,7 @@ TEST(Wire, CommandAsBytes) {
 }
 
 TEST(Wire, AbortAsBytes) {
-  const Request abort{
-      .kind = FrameKind::kTaskManagement, .attribute = 1, .tag = 9, .task_tag = 7, .lun = {0, 5}};
+  const Request abort{.kind = FrameKind::kTaskManagement, .attribute = 1, .tag = 9, .task_tag = 7, .lun = {0, 5}};
   EXPECT_EQ(base::to_hex(encode(abort)), base::to_hex(bytes_of(kAbort)));
   EXPECT_EQ(parse_request(bytes_of(kAbort)), abort);
 }
@@ -59,8 +58,21 @@ TEST(Wire, WhatIsAgainstTheTableIsRefused) {
     std::size_t at;
     std::uint8_t value;
   };
-  for (Change change : {Change{0, 0}, {0, 3}, {1, 3}, {1, 5}, {2, 0}, {2, 33}, {2, 9}, {3, 1}, {20, 1}, {27, 1}, {28, 1},
-                        {32, 1}, {35, 1}, {46, 1}, {67, 1}}) {
+  for (Change change : {Change{0, 0},
+                        {0, 3},
+                        {1, 3},
+                        {1, 5},
+                        {2, 0},
+                        {2, 33},
+                        {2, 9},
+                        {3, 1},
+                        {20, 1},
+                        {27, 1},
+                        {28, 1},
+                        {32, 1},
+                        {35, 1},
+                        {46, 1},
+                        {67, 1}}) {
     auto bytes = bytes_of(kRead);
     bytes[change.at] = change.value;
     // A CDB length below the ten bytes leaves one behind it only where that byte is not zero.
