@@ -7,6 +7,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/result.h"
+#include "engine/control/control_socket.h"
 #include "engine/control/management_queue.h"
 #include "engine/copy_manager/driver.h"
 #include "engine/daemon/options.h"
@@ -48,6 +49,7 @@ class Service {
   base::Status build_reactors();
   base::Status build_engine();
   void build_pass_through();
+  void stop_drivers(io::Job done);
   base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
   base::Status listen_on(const fabric::Address& address, bool required);
 
@@ -70,6 +72,7 @@ class Service {
   std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
   std::unique_ptr<local::Driver> local_;
+  std::unique_ptr<control::ControlSocket> control_socket_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;
   std::unique_ptr<sysfsfs::TreeFilesystem> tree_;
