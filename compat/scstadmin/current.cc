@@ -83,9 +83,14 @@ base::Status read_drivers(const Tree& tree, Current& current) {
 }  // namespace
 
 Names list_directories(const Tree& tree, const std::string& path) {
-  Names names = tree.list(path);
-  if (names)
-    std::erase_if(*names, [&](const std::string& name) { return !tree.is_directory(join_path({path, name})); });
+  const base::Result<std::vector<Entry>> entries = tree.entries(path);
+  if (!entries) return std::unexpected(entries.error());
+  std::vector<std::string> names;
+  for (const Entry& entry : *entries) {
+    const bool is_directory = entry.type == EntryType::kDirectory ||
+                              (entry.type == EntryType::kLink && tree.is_directory(join_path({path, entry.name})));
+    if (is_directory) names.push_back(entry.name);
+  }
   return names;
 }
 
@@ -93,12 +98,14 @@ Names list_handlers(const Tree& tree) { return sorted(list_directories(tree, "ha
 
 // A device of the handler is an entry that is also in devices/ and whose link `handler` leads back here.
 Names list_handler_devices(const Tree& tree, const std::string& handler) {
-  Names names = tree.list(join_path({"handlers", handler}));
-  if (!names) return names;
-  std::erase_if(*names, [&](const std::string& name) {
-    const std::string device = join_path({"devices", name});
-    return !tree.is_directory(device) || last_part(tree.link(join_path({device, "handler"})).value_or("")) != handler;
-  });
+  const base::Result<std::vector<Entry>> entries = tree.entries(join_path({"handlers", handler}));
+  if (!entries) return std::unexpected(entries.error());
+  std::vector<std::string> names;
+  for (const Entry& entry : *entries) {
+    if (entry.type == EntryType::kFile) continue;
+    const std::optional<std::string> link = tree.link(join_path({"devices", entry.name, "handler"}));
+    if (link && last_part(*link) == handler) names.push_back(entry.name);
+  }
   return names;
 }
 

@@ -6,7 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "compat/scstadmin/cached_tree.h"
 #include "compat/scstadmin/program.h"
+
+namespace {
+
+// For measurements: what a run asked of the tree.
+void print_calls(uscst::scstadmin::Console& console, const uscst::scstadmin::TreeCalls& calls) {
+  console.complain(
+      "tree: {} directories opened, {} attributes opened ({} of them again), {} links read, {} stats, {} writes\n",
+      calls.directories_opened, calls.attributes_read, calls.attributes_read_again, calls.links_read, calls.stats,
+      calls.writes);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace uscst::scstadmin;
@@ -25,5 +38,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   SysfsTree tree(root);
-  return run_options(parsed.options, tree, console);
+  const bool counts = std::getenv("SCSTADMIN_COUNT_CALLS") != nullptr;
+  if (counts) tree.count_calls();
+  CachedTree cached(tree);
+  const int status = run_options(parsed.options, cached, console);
+  if (counts) print_calls(console, tree.calls());
+  return status;
 }
