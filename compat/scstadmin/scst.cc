@@ -35,6 +35,16 @@ bool Scst::lun_exists(const LunOwner& owner, const std::string& lun) const {
   return luns && luns->contains(lun);
 }
 
+std::optional<std::string> Scst::enabled(const std::string& path) const {
+  // A target that is not there yet starts disabled; scst_local's cannot be.
+  if (tree_.is_planned(path)) {
+    return path.starts_with("targets/scst_local/") ? std::nullopt : std::optional<std::string>("0");
+  }
+  const base::Result<std::string> text = tree_.read(join_path({path, "enabled"}));
+  if (!text) return std::nullopt;
+  return text->substr(0, text->find('\n'));
+}
+
 bool Scst::makes_targets(const std::string& driver) const {
   const std::optional<NodeInfo> mgmt = tree_.stat(join_path({"targets", driver, kMgmt}));
   return mgmt && mgmt->is_regular && (mgmt->mode & 0200) != 0;
@@ -65,6 +75,7 @@ std::string Scst::missing_group(const std::string& group, const std::string& tar
 
 base::Result<Attributes> Scst::attributes_or(std::string_view what, ObjectKind kind, const std::string& path,
                                              const std::function<std::string()>& missing) const {
+  if (tree_.is_planned(path)) return Attributes{{kAnyAttribute, {}}};
   base::Result<Attributes> attributes = read_attributes(tree_, kind, path);
   if (attributes) return attributes;
   const std::string reason = missing();

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -68,6 +69,8 @@ class Scst {
   bool target_exists(const std::string& driver, const std::string& target) const;
   bool group_exists(const LunOwner& group) const;
   bool lun_exists(const LunOwner& owner, const std::string& lun) const;
+  // The value of `enabled` of a driver or target, by its path; nothing when it has no such attribute.
+  std::optional<std::string> enabled(const std::string& path) const;
   // Whether the driver makes and removes targets by command.
   bool makes_targets(const std::string& driver) const;
   bool is_virtual_target(const std::string& driver, const std::string& target) const;
