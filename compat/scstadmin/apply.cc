@@ -225,6 +225,8 @@ base::Status apply_conf(Actions& actions, Current current, const ConfNode& conf)
     changes += *changed;
     return {};
   };
+  prefetch_devices(actions.scst().tree(), current);
+  prefetch_assignments(actions.scst().tree(), current);
   // What goes, goes first: devices that are opened next may need the LUN numbers.
   if (actions.flags().force) {
     if (const base::Status done = count(remove_assignments(actions, current, conf)); !done) return done;

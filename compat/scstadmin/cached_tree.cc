@@ -1,5 +1,8 @@
 #include "compat/scstadmin/cached_tree.h"
 
+#include <atomic>
+#include <iterator>
+#include <thread>
 #include <utility>
 
 namespace uscst::scstadmin {
@@ -11,6 +14,9 @@ bool is_mgmt(std::string_view path) { return path.ends_with("/mgmt"); }
 bool is_volatile(std::string_view path) {
   return path == "last_sysfs_mgmt_res" || path.ends_with("/sessions") || path.find("/sessions/") != std::string::npos;
 }
+
+constexpr std::size_t kPrefetchers = 4;
+constexpr std::size_t kLeastToPrefetch = 32;
 
 std::string_view parent(std::string_view path) { return path.substr(0, path.rfind('/')); }
 
@@ -65,6 +71,45 @@ base::Result<std::string> CachedTree::read(const std::string& path) const {
   if (file != files_.end() && file->second) return file->second->text;
   const auto known = texts_.find(path);
   return known != texts_.end() ? known->second : texts_.emplace(path, below_.read(path)).first->second;
+}
+
+void CachedTree::fetch(const Tree& tree, const Wish& wish, Fetched& out) {
+  if (wish.what == Wish::What::kLink) {
+    out.links.emplace(wish.path, tree.link(wish.path));
+    return;
+  }
+  const auto& entries = out.entries.emplace(wish.path, tree.entries(wish.path)).first->second;
+  if (wish.what == Wish::What::kEntries || !entries) return;
+  for (const Entry& entry : *entries) {
+    const std::string path = join_path({wish.path, entry.name});
+    if (entry.type == EntryType::kLink) out.links.emplace(path, tree.link(path));
+    if (entry.type == EntryType::kFile && entry.name != "mgmt") out.files.emplace(path, tree.inspect(path));
+  }
+}
+
+void CachedTree::prefetch(const std::vector<Wish>& all) const {
+  std::vector<Wish> wishes;
+  for (const Wish& wish : all) {
+    const bool known = wish.what == Wish::What::kLink ? links_.contains(wish.path) : entries_.contains(wish.path);
+    if (!known && !is_volatile(wish.path)) wishes.push_back(wish);
+  }
+  if (!another_ || wishes.size() < kLeastToPrefetch) return;
+  std::vector<Fetched> fetched(kPrefetchers);
+  std::atomic<std::size_t> next = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (Fetched& out : fetched) {
+      threads.emplace_back([&] {
+        const std::unique_ptr<Tree> tree = another_();
+        for (std::size_t i = next++; i < wishes.size(); i = next++) fetch(*tree, wishes[i], out);
+      });
+    }
+  }
+  for (Fetched& one : fetched) {
+    entries_.merge(one.entries);
+    links_.merge(one.links);
+    files_.merge(one.files);
+  }
 }
 
 base::Status CachedTree::write(const std::string& path, std::string_view text) {

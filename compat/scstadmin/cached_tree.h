@@ -7,9 +7,12 @@
 // lives no longer than one run of scstadmin. `last_sysfs_mgmt_res` and sessions are always asked for.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compat/scstadmin/tree.h"
@@ -18,7 +21,12 @@ namespace uscst::scstadmin {
 
 class CachedTree final : public Tree {
  public:
-  explicit CachedTree(Tree& below) : below_(below) {}
+  // `another` makes further trees like the one below, for the threads that fetch ahead; without it nothing is.
+  explicit CachedTree(Tree& below, std::function<std::unique_ptr<Tree>()> another = {})
+      : below_(below), another_(std::move(another)) {}
+
+  // Asks from several threads: an answer comes from another process, and this one need not wait for each by itself.
+  void prefetch(const std::vector<Wish>& wishes) const override;
 
   std::string root() const override { return below_.root(); }
   base::Result<std::vector<std::string>> list(const std::string& path) const override;
@@ -34,10 +42,19 @@ class CachedTree final : public Tree {
   template <class Value>
   using Known = std::map<std::string, Value, std::less<>>;
 
+  // What one thread brought.
+  struct Fetched {
+    Known<base::Result<std::vector<Entry>>> entries;
+    Known<std::optional<std::string>> links;
+    Known<base::Result<FileContent>> files;
+  };
+  static void fetch(const Tree& tree, const Wish& wish, Fetched& out);
+
   void forget_below(const std::string& directory);
   void forget_structure();
 
   Tree& below_;
+  std::function<std::unique_ptr<Tree>()> another_;
   mutable Known<base::Result<std::vector<Entry>>> entries_;
   mutable Known<std::optional<NodeInfo>> stats_;
   mutable Known<std::optional<std::string>> links_;

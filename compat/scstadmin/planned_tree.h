@@ -31,6 +31,7 @@ class PlannedTree final : public Tree {
   const std::vector<Step>& steps() const { return steps_; }
 
   std::string root() const override { return below_.root(); }
+  void prefetch(const std::vector<Wish>& wishes) const override { below_.prefetch(wishes); }
   base::Result<std::vector<std::string>> list(const std::string& path) const override;
   base::Result<std::vector<Entry>> entries(const std::string& path) const override;
   std::optional<NodeInfo> stat(const std::string& path) const override;

@@ -71,11 +71,33 @@ SysfsTree::SysfsTree(std::string root, std::function<void()> pause) : root_(std:
   if (!pause_) pause_ = [] { std::this_thread::sleep_for(kMgmtPollInterval); };
 }
 
+void CallCounts::read_attribute(const std::string& path) {
+  ++attributes_read;
+  const std::lock_guard lock(mutex_);
+  read_.insert(path);
+}
+
+unsigned long CallCounts::attributes_read_again() const {
+  const std::lock_guard lock(mutex_);
+  return attributes_read - read_.size();
+}
+
 SysfsTree::~SysfsTree() { forget_directories(); }
 
 void SysfsTree::forget_directories() const {
   for (const auto& [path, fd] : directories_) ::close(fd);
   directories_.clear();
+  if (mgmt_ >= 0) ::close(mgmt_);
+  mgmt_ = -1;
+}
+
+int SysfsTree::open_mgmt(const std::string& path) const {
+  if (mgmt_ >= 0 && mgmt_path_ == path) return mgmt_;
+  if (mgmt_ >= 0) ::close(mgmt_);
+  mgmt_path_ = path;
+  const Place at = place(path);
+  mgmt_ = at.directory == -1 ? -1 : ::openat(at.directory, at.name, O_WRONLY | O_CLOEXEC);
+  return mgmt_;
 }
 
 int SysfsTree::directory(const std::string& path) const {
@@ -103,7 +125,7 @@ base::Result<std::vector<Entry>> SysfsTree::entries(const std::string& path) con
   if (fd < 0) return errno_of(full(path));
   const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(fd));
   if (!dir) return errno_of(full(path));
-  ++calls_.directories_opened;
+  if (counts_) ++counts_->directories_opened;
   std::vector<Entry> out;
   while (const dirent* entry = ::readdir(dir.get())) {
     const std::string_view name = entry->d_name;
@@ -128,7 +150,7 @@ base::Result<std::vector<std::string>> SysfsTree::list(const std::string& path) 
 std::optional<NodeInfo> SysfsTree::stat(const std::string& path) const {
   const Place at = place(path);
   if (at.directory == -1) return std::nullopt;
-  ++calls_.stats;
+  if (counts_) ++counts_->stats;
   struct ::stat info{};
   if (::fstatat(at.directory, at.name, &info, 0) != 0) return std::nullopt;
   return info_of(info.st_mode);
@@ -137,7 +159,7 @@ std::optional<NodeInfo> SysfsTree::stat(const std::string& path) const {
 std::optional<std::string> SysfsTree::link(const std::string& path) const {
   const Place at = place(path);
   if (at.directory == -1) return std::nullopt;
-  ++calls_.links_read;
+  if (counts_) ++counts_->links_read;
   std::array<char, 4096> text{};
   const ssize_t length = ::readlinkat(at.directory, at.name, text.data(), text.size());
   if (length < 0) return std::nullopt;
@@ -147,8 +169,7 @@ std::optional<std::string> SysfsTree::link(const std::string& path) const {
 int SysfsTree::open_for_reading(const std::string& path) const {
   const Place at = place(path);
   if (at.directory == -1) return -1;
-  ++calls_.attributes_read;
-  if (counts_ && !read_.insert(path).second) ++calls_.attributes_read_again;
+  if (counts_) counts_->read_attribute(path);
   return ::openat(at.directory, at.name, O_RDONLY | O_CLOEXEC);
 }
 
@@ -198,16 +219,17 @@ base::Result<std::string> SysfsTree::read_all(int fd, const std::string& path) c
 }
 
 base::Status SysfsTree::write(const std::string& path, std::string_view text) {
-  const Place at = place(path);
-  const File file(at.directory == -1 ? -1 : ::openat(at.directory, at.name, O_WRONLY | O_CLOEXEC));
-  if (file.fd() < 0) return errno_of(full(path));
-  ++calls_.writes;
+  const bool is_mgmt = path.ends_with("/mgmt");
+  const Place at = is_mgmt ? Place{-1, nullptr} : place(path);
+  const File own(at.directory == -1 ? -1 : ::openat(at.directory, at.name, O_WRONLY | O_CLOEXEC));
+  const int fd = is_mgmt ? open_mgmt(path) : own.fd();
+  if (fd < 0) return errno_of(full(path));
+  if (counts_) ++counts_->writes;
   // Not repeated after EINTR: the work goes on in the background, a second write would do it twice.
-  const ssize_t written = ::write(file.fd(), text.data(), text.size());
+  const ssize_t written = ::pwrite(fd, text.data(), text.size(), 0);
   const int code = errno;
   // What a command removes may be made again under the same name.
-  const bool keeps = text.starts_with("add") || text.starts_with("create ");
-  if (!keeps && path.ends_with("mgmt")) forget_directories();
+  if (is_mgmt && !text.starts_with("add") && !text.starts_with("create ")) forget_directories();
   if (written > 0 || (written == 0 && text.empty())) return {};
   if (written < 0 && (code == EAGAIN || code == EINTR)) return queued_result();
   errno = code;

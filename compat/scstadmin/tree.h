@@ -5,9 +5,12 @@
 // itself.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -39,9 +42,19 @@ struct FileContent {
   std::string text;  // empty when the file is not readable by its owner
 };
 
+// What will be asked for soon: the entries of a directory, a link, or an object with all its files and links.
+struct Wish {
+  enum class What { kEntries, kLink, kObject };
+  What what;
+  std::string path;
+};
+
 class Tree {
  public:
   virtual ~Tree() = default;
+
+  // A hint: a tree that remembers may ask for all of that at once. Only of what exists.
+  virtual void prefetch(const std::vector<Wish>&) const {}
 
   // The directory that paths are relative to, for messages.
   virtual std::string root() const = 0;
@@ -72,14 +85,21 @@ inline constexpr std::chrono::seconds kMgmtPollInterval{1};
 inline constexpr unsigned kOwnerRead = 0400;
 inline constexpr unsigned kOwnerWrite = 0200;
 
-// System calls on the tree, and how many attributes were opened for reading more than once.
-struct TreeCalls {
-  unsigned long directories_opened = 0;
-  unsigned long attributes_read = 0;
-  unsigned long attributes_read_again = 0;
-  unsigned long links_read = 0;
-  unsigned long stats = 0;
-  unsigned long writes = 0;
+// System calls on the tree. Shared by the trees of a run, which may be on several threads.
+struct CallCounts {
+  std::atomic<unsigned long> directories_opened = 0;
+  std::atomic<unsigned long> attributes_read = 0;
+  std::atomic<unsigned long> links_read = 0;
+  std::atomic<unsigned long> stats = 0;
+  std::atomic<unsigned long> writes = 0;
+
+  void read_attribute(const std::string& path);
+  // How many attributes were opened for reading that had been before.
+  unsigned long attributes_read_again() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::string> read_;
 };
 
 // Walks the tree from open directories, so that each look-up in the file system is of one name. A directory that is
@@ -92,9 +112,8 @@ class SysfsTree final : public Tree {
   SysfsTree(const SysfsTree&) = delete;
   SysfsTree& operator=(const SysfsTree&) = delete;
 
-  // Counts from now on.
-  void count_calls() { counts_ = true; }
-  const TreeCalls& calls() const { return calls_; }
+  // Counts from now on, unless `counts` is null.
+  void count_calls(std::shared_ptr<CallCounts> counts) { counts_ = std::move(counts); }
 
   std::string root() const override { return root_; }
   base::Result<std::vector<std::string>> list(const std::string& path) const override;
@@ -115,6 +134,8 @@ class SysfsTree final : public Tree {
   Place place(const std::string& path) const;
   int directory(const std::string& path) const;
   void forget_directories() const;
+  // Kept open from one command to the next.
+  int open_mgmt(const std::string& path) const;
   int open_for_reading(const std::string& path) const;
   base::Result<std::string> read_all(int fd, const std::string& path) const;
   base::Status queued_result() const;
@@ -122,9 +143,9 @@ class SysfsTree final : public Tree {
   std::string root_;
   std::function<void()> pause_;
   mutable std::map<std::string, int, std::less<>> directories_;  // descriptors, by path
-  bool counts_ = false;
-  mutable TreeCalls calls_;
-  mutable std::set<std::string> read_;  // only when counting
+  mutable std::string mgmt_path_;
+  mutable int mgmt_ = -1;
+  std::shared_ptr<CallCounts> counts_;
 };
 
 // "a/b/c" out of its parts; empty parts are left out.
