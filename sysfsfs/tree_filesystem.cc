@@ -368,7 +368,8 @@ fuse_lowlevel_ops TreeFilesystem::Session::operations() {
     of(r).write(r, {data, size}, *info);
   };
   table.release = [](fuse_req_t r, fuse_ino_t, fuse_file_info* info) { of(r).release(r, *info); };
-  table.flush = [](fuse_req_t r, fuse_ino_t, fuse_file_info*) { fuse_reply_err(r, 0); };
+  // Nothing to do at close(2); this answer tells the kernel not to ask again.
+  table.flush = [](fuse_req_t r, fuse_ino_t, fuse_file_info*) { fuse_reply_err(r, ENOSYS); };
   table.fsync = [](fuse_req_t r, fuse_ino_t, int, fuse_file_info*) { fuse_reply_err(r, 0); };
   table.fsyncdir = table.fsync;
   table.poll = [](fuse_req_t r, fuse_ino_t, fuse_file_info* info, fuse_pollhandle* handle) {
