@@ -1,6 +1,5 @@
 // The top directory.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <limits>
 
@@ -125,15 +124,6 @@ constexpr Row kRows[] = {
      },
      .default_of = [](const Registry& r) { return fmt::format("{}", r.settings.default_threads); }},
 };
-
-std::string version_text() {
-  utsname system{};
-  uname(&system);
-  return fmt::format(
-      "SCST version: 3.11.0-pre\nSCST build date: \nSCST build number: 0\nSCST git commit sha1: \nSCST kver: {}\n"
-      "SCST arch type: {}\nSCST config: TRACING\n",
-      system.release, system.machine);
-}
 
 class RootDirectory final : public VisitedDirectory {
  public:

@@ -97,6 +97,7 @@ std::string path_of(const target::AccessGroup& group);  // of the target for its
 // are 0, and a write has nothing to clear.
 void add_dif_checks_failed(Entries& entries);
 std::span<const target::Attribute<target::AccessGroup>> group_attributes();
+std::string version_text();
 std::string device_type_text(int type);  // "0 - Direct-access device (e.g., magnetic disk)"
 
 }  // namespace uscst::sysfsfs

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "engine/srp/driver.h"
 
@@ -39,7 +40,14 @@ base::Status store_port_id(Target& target, std::string_view text) {
   return {};
 }
 
-// One vector: channels of this fabric have no completion vectors of a device.
+// As the kernel prints a mask of so many bits: words of 32 bits.
+std::string mask_text(std::uint64_t mask, unsigned bits) {
+  const unsigned high_bits = bits > 32 ? bits - 32 : 0;
+  auto digits = [](unsigned count) { return (count + 3) / 4; };
+  if (high_bits == 0) return fmt::format("{:0{}x}", mask, digits(bits));
+  return fmt::format("{:0{}x},{:08x}", mask >> 32, digits(high_bits), mask & 0xFFFFFFFF);
+}
+
 base::Status store_completion_vectors(Target& target, std::string_view text) {
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   if (text.empty() || text.find_first_not_of("0123456789abcdefABCDEF,") != std::string_view::npos) {
@@ -50,8 +58,14 @@ base::Status store_completion_vectors(Target& target, std::string_view text) {
   digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
   if (digits.empty())
     return base::fail(EINVAL, fmt::format("target {}: comp_v_mask needs one bit at least", target.name()));
-  if (digits != "1")
-    return base::fail(EOVERFLOW, fmt::format("target {}: comp_v_mask {}: there is only vector 0", target.name(), text));
+  constexpr std::size_t kDigits = 16;
+  std::uint64_t mask = 0;
+  std::from_chars(digits.data(), digits.data() + std::min(digits.size(), kDigits), mask, 16);
+  if (digits.size() > kDigits || (mask & ~driver_of(target).all_completion_vectors()) != 0) {
+    return base::fail(EOVERFLOW, fmt::format("target {}: comp_v_mask {}: there are {} vectors", target.name(), text,
+                                             driver_of(target).completion_vectors()));
+  }
+  port_of(target).completion_vectors = mask;
   return {};
 }
 
@@ -59,7 +73,9 @@ constexpr std::array<Attribute<Target>, 5> kTargetAttributes{{
     {.name = "comp_v_mask",
      .mode = 0644,
      .key = KeyRule::kAlways,
-     .show = [](const Target& t) -> Text { return port_of(t).completion_vectors; },
+     .show = [](const Target& t) -> Text {
+       return mask_text(port_of(t).completion_vectors, driver_of(t).completion_vectors());
+     },
      .store = store_completion_vectors},
     {.name = "device", .show = [](const Target& t) -> Text { return port_of(t).info.device; }},
     {.name = "link_layer", .show = [](const Target& t) -> Text { return port_of(t).info.link_layer; }},
@@ -74,7 +90,8 @@ constexpr std::array<Attribute<Target>, 5> kTargetAttributes{{
 
 constexpr std::array<Attribute<Session>, 4> kSessionAttributes{{
     {.name = "ch_state", .show = [](const Session& s) -> Text { return std::string(name_of(channel_of(s).state())); }},
-    {.name = "comp_vector", .show = [](const Session&) -> Text { return "0"; }},
+    {.name = "comp_vector",
+     .show = [](const Session& s) -> Text { return std::to_string(channel_of(s).completion_vector()); }},
     {.name = "req_lim", .show = [](const Session& s) -> Text { return std::to_string(channel_of(s).request_limit()); }},
     {.name = "req_lim_delta",
      .show = [](const Session& s) -> Text { return std::to_string(channel_of(s).request_limit_delta()); }},

@@ -28,6 +28,7 @@ struct ChannelTerms {
   std::uint32_t credits = 0;
   std::uint32_t response_limit_bytes = kResponseCapacityBytes;
   std::uint16_t immediate_offset_bytes = 0;  // 0: no immediate data
+  unsigned completion_vector = 0;            // the reactor's place
 };
 
 // A peer that does not answer an RDMA request holds its command, and whoever waits for that command: after two rounds
@@ -58,6 +59,7 @@ class Channel final : public std::enable_shared_from_this<Channel>,
   ChannelState state() const { return state_.load(std::memory_order_relaxed); }
   // Credits the initiator has, and those waiting for a response that returns them.
   int request_limit() const { return request_limit_.load(std::memory_order_relaxed); }
+  unsigned completion_vector() const { return terms_.completion_vector; }
   int request_limit_delta() const { return saved_credits_.load(std::memory_order_relaxed); }
 
   // --- reactor

@@ -11,7 +11,13 @@ Driver::~Driver() = default;
 
 Driver::Port& Driver::add_port(PortInfo info) {
   target::Target& target = add_target(registry_, info.name);
-  return ports_.emplace_back(Port{.info = std::move(info), .target = &target});
+  return ports_.emplace_back(
+      Port{.info = std::move(info), .target = &target, .completion_vectors = all_completion_vectors()});
+}
+
+unsigned Driver::completion_vectors() const {
+  constexpr std::size_t kMost = 64;
+  return static_cast<unsigned>(std::clamp<std::size_t>(registry_.shards().shards.size(), 1, kMost));
 }
 
 Driver::Port& Driver::port_of(const target::Target& target) {
@@ -117,7 +123,9 @@ void Driver::admit(Login& login, std::shared_ptr<target::Nexus> nexus, bool exis
   terms.response_limit_bytes = std::min(
       {parameters_.srp_max_rsp_size, response.max_ti_iu_bytes, static_cast<std::uint32_t>(kResponseCapacityBytes)});
   terms.immediate_offset_bytes = response.immediate_supported ? login.login.immediate_offset_bytes : std::uint16_t{0};
-  target::Shard& shard = next_shard();
+  const unsigned vector = next_vector(*login.port);
+  target::Shard& shard = *registry_.shards().shards[vector];
+  terms.completion_vector = vector;
   auto channel =
       std::make_shared<Channel>(terms, shard, log_, [this](const std::shared_ptr<Channel>& c) { channel_ended(c); });
   auto session = login.port->target->add_session(login.request->peer().host, std::move(nexus), shard, *channel);
@@ -146,15 +154,20 @@ LoginResponse Driver::response_to(const Login& login, bool existed) const {
 std::uint32_t Driver::credits() const {
   std::uint32_t least = kMaximumCredits;
   for (const auto& [name, device] : registry_.devices()) {
+    if (!device->handler()) continue;  // it has no limit of its own
     auto limit = static_cast<std::uint32_t>(std::max(device->maximum_commands.load(), 2));
     least = std::min(least, limit);
   }
   return least;
 }
 
-target::Shard& Driver::next_shard() {
-  const auto& shards = registry_.shards().shards;
-  return *shards[next_shard_++ % shards.size()];
+// In turn those of comp_v_mask.
+unsigned Driver::next_vector(const Port& port) {
+  const unsigned count = completion_vectors();
+  do {
+    last_vector_ = (last_vector_ + 1) % count;
+  } while ((port.completion_vectors >> last_vector_ & 1) == 0);
+  return last_vector_;
 }
 
 // --- the end of channels

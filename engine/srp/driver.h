@@ -45,12 +45,15 @@ class Driver final : public target::Driver {
     PortInfo info;
     target::Target* target = nullptr;
     std::string port_id = "SCST SRP target";  // IOControllerProfile id string
-    std::string completion_vectors = "1";
+    std::uint64_t completion_vectors = 1;     // mask of the reactors that its channels may live on
   };
   Port& add_port(PortInfo info);
   const Port& port_of(const target::Target& target) const;
   Port& port_of(const target::Target& target);
   std::uint64_t service_guid() const { return service_guid_; }
+  // The reactors stand for an adapter's completion vectors; a mask has 64 of them at most.
+  unsigned completion_vectors() const;
+  std::uint64_t all_completion_vectors() const { return ~std::uint64_t{0} >> (64 - completion_vectors()); }
 
   // A connection that a listener brought: let in, refused with an SRP_LOGIN_REJ, or kept until the channels that it
   // replaces have ended.
@@ -80,7 +83,7 @@ class Driver final : public target::Driver {
   void admit(Login& login, std::shared_ptr<target::Nexus> nexus, bool existed);
   LoginResponse response_to(const Login& login, bool existed) const;
   std::uint32_t credits() const;
-  target::Shard& next_shard();
+  unsigned next_vector(const Port& port);
   void channel_ended(const std::shared_ptr<Channel>& channel);
   void resume_waiting();
 
@@ -92,7 +95,7 @@ class Driver final : public target::Driver {
   std::vector<std::shared_ptr<Channel>> channels_;
   std::list<Login> waiting_logins_;  // for the channels they replace
   std::list<Disabling> disabling_;
-  std::size_t next_shard_ = 0;
+  unsigned last_vector_ = 0;
   io::Job stopped_;
   bool stopping_ = false;
 };
