@@ -100,6 +100,9 @@ void examine_file(const VdiskConfig& config, Geometry& geometry) {
 
 base::Status check_device(const VdiskConfig& config, int fd) {
   if (!config.read_only && ioctl_number(fd, BLKROGET) != 0) return errno_for(config, EACCES, "cannot write to");
+  if (config.block_size() > kMaximumDeviceBlockSize)
+    return fail(EINVAL, fmt::format("blocksize {} of {} is above {}", config.block_size(), config.filename,
+                                    kMaximumDeviceBlockSize));
   int logical = 0;
   if (ioctl(fd, BLKSSZGET, &logical) == 0 && config.block_size() < static_cast<unsigned>(logical))
     return fail(EINVAL,

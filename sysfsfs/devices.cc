@@ -38,14 +38,6 @@ bool has_threads(const DeviceView& view) {
   return view.device.handler() && view.device.handler()->default_threads_num() >= 0;
 }
 
-// The LUNs that map it, the copy manager's included.
-base::Status refuse_when_exported(const Device& device, std::string_view attribute) {
-  if (!device.exports().empty()) {
-    return base::fail(EBUSY, fmt::format("device {}: {} cannot be set while LUNs map it", device.name(), attribute));
-  }
-  return base::fail(EOPNOTSUPP, fmt::format("device {}: {} cannot be set", device.name(), attribute));
-}
-
 void store_threads_num(DeviceView& view, std::string text, target::Done done) {
   auto number = number_from(text, 0);
   if (!number) return done(std::unexpected(number.error()));
@@ -73,7 +65,8 @@ constexpr Row kRows[] = {
     {.name = "dump_prs",
      .mode = 0200,
      .store = [](DeviceView& v, std::string_view) -> base::Status {
-       v.context.log.info("device {}: no persistent reservations", v.device.name());
+       for (const std::string& line : describe(*v.device.persistent_reservations.state(), v.device.name()))
+         v.context.log.info("{}", line);
        return {};
      }},
     {.name = "max_tgt_dev_commands",
@@ -100,14 +93,27 @@ constexpr Row kRows[] = {
      }},
     {.name = "pr_file_name",
      .mode = 0644,
-     .show = [](const DeviceView& v) -> base::Result<std::string> { return "/var/lib/scst/pr/" + v.device.name(); },
-     .store_queued = [](DeviceView& v, std::string,
-                        target::Done done) { done(refuse_when_exported(v.device, "pr_file_name")); }},
+     .key = KeyRule::kWhenNotDefault,
+     .show = [](const DeviceView& v) -> base::Result<std::string> {
+       return v.context.registry.reservation_file(v.device);
+     },
+     .store_queued =
+         [](DeviceView& v, std::string text, target::Done done) {
+           v.context.registry.set_reservation_file(v.device, text.substr(0, text.find('\n')), std::move(done));
+         },
+     // Set explicitly it is marked, even where it is the text of the default.
+     .default_of =
+         [](const DeviceView& v) {
+           const bool set = v.device.persistent_reservations.file_name_set();
+           return set ? std::string() : v.context.registry.reservation_file(v.device);
+         }},
     {.name = "pr_state",
      .mode = 0644,
-     .show = [](const DeviceView&) -> base::Result<std::string> { return "version 1\ngeneration 0"; },
-     .store_queued = [](DeviceView& v, std::string,
-                        target::Done done) { done(refuse_when_exported(v.device, "pr_state")); }},
+     .show = [](const DeviceView& v) -> base::Result<std::string> {
+       return target::format_reservation_state(*v.device.persistent_reservations.state());
+     },
+     .store_queued = [](DeviceView& v, std::string text,
+                        target::Done done) { done(v.context.registry.set_reservation_state(v.device, text)); }},
     {.name = "threads_num",
      .mode = 0644,
      .key = KeyRule::kWhenNotDefault,

@@ -60,7 +60,7 @@ class AttributeFile final : public File {
   bool takes_nuls() const override { return row_.takes_nuls; }
 
   void store(std::string text, target::Done done) override {
-    if (!row_.store && !row_.store_queued) return File::store(std::move(text), std::move(done));
+    if (!row_.store && !row_.store_queued && !row_.store_waiting) return File::store(std::move(text), std::move(done));
     if (row_.check) {
       if (auto status = row_.check(object_, text); !status) return done(std::move(status));
     }
@@ -70,6 +70,7 @@ class AttributeFile final : public File {
       if (status) remember();
       return done(std::move(status));
     }
+    if (row_.store_waiting) return row_.store_waiting(object_, std::move(text), std::move(done));
     // The work runs at once, so the object is there; what it does later is its own business.
     queue_.run(
         control::Lock::kFree,

@@ -116,6 +116,9 @@ class SessionLunDirectory final : public VisitedDirectory {
       int thread = session_.tasks_pointer()->shard().thread_id();
       return thread == 0 ? std::string() : fmt::format("{}\n", thread);
     });
+    auto nexus_lun = nexus_lun_.lock();
+    const bool protects = session_.target().driver().protection_support().supported;
+    if (protects && nexus_lun && nexus_lun->device().unit().protection().type != 0) add_dif_checks_failed(entries);
   }
 
   // threads_num above 0 and not one pool for all initiators.
@@ -144,7 +147,7 @@ class SessionDirectory final : public VisitedDirectory {
         entries.link(link.name, [&] { return std::string(kToSysfs) + link.to; });
       }
     }
-    if (!target_.driver().dif_capabilities().empty()) add_dif_checks_failed(entries);
+    if (target_.driver().protection_support().supported) add_dif_checks_failed(entries);
     entries.link("luns", [this] {
       std::string here = path_of(target_) + "/sessions/" + shown_name(session_.name());
       return link_text(here, path_of(session_.group()) + "/luns");

@@ -144,10 +144,18 @@ constexpr Row kRows[] = {
     {.name = "write_unaligned_cmd_count", .show = show_sum<kWrite, kUnaligned>},
 };
 
-bool has_dif(const target::Driver& driver) { return !driver.dif_capabilities().empty(); }
+bool has_dif(const target::Driver& driver) { return driver.protection_support().supported; }
 
+// The last line, of block sizes, has no newline.
 base::Result<std::string> dif_capabilities(const target::Driver& driver) {
-  return std::string(driver.dif_capabilities()) + '\n';
+  const target::ProtectionSupport support = driver.protection_support();
+  std::string text = "dif_supported";
+  for (unsigned type = 1; type <= 3; ++type) {
+    if ((support.target_types >> type & 1) != 0) text += fmt::format(", hw_dif_type{}_supported", type);
+  }
+  text += '\n';
+  if (!support.block_bytes.empty()) text += fmt::format("Supported blocks: {}", fmt::join(support.block_bytes, ", "));
+  return text;
 }
 
 class TargetDirectory final : public VisitedDirectory {

@@ -51,9 +51,7 @@ Driver::Driver(target::Registry& registry, target::Shard& shard, bool assigns_au
 
 std::span<const target::Attribute<target::Driver>> Driver::attributes() const { return kRows; }
 
-std::string_view Driver::dif_capabilities() const {
-  return "dif_supported, hw_dif_type1_supported, hw_dif_type2_supported, hw_dif_type3_supported";
-}
+target::ProtectionSupport Driver::protection_support() const { return {.supported = true, .target_types = 0b1110}; }
 
 base::Status Driver::check_lun(const Device& device, bool read_only) const {
   if (!read_only && !device.unit().read_only()) return {};

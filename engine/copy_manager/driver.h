@@ -26,7 +26,7 @@ class Driver final : public target::Driver, public target::DeviceWatcher {
   void set_enabled(target::Target&, bool, target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return 0; }
   std::span<const target::Attribute<target::Driver>> attributes() const override;
-  std::string_view dif_capabilities() const override;
+  target::ProtectionSupport protection_support() const override;
   bool has_groups() const override { return false; }
   bool tells_luns_changed() const override { return false; }
   base::Status check_lun(const target::Device& device, bool read_only) const override;

@@ -86,6 +86,7 @@ base::Status Service::build_reactors() {
 
 base::Status Service::build_engine() {
   registry_ = std::make_unique<target::Registry>(*shards_, log_);
+  registry_->reservation_place = {options_.state_directory + "/pr", control_.get()};
   registry_->settings.default_threads = static_cast<int>(usable_processors());
   registry_->settings.threads = options_.threads.value_or(registry_->settings.default_threads);
   queue_ = std::make_unique<control::ManagementQueue>(*control_);

@@ -49,6 +49,8 @@ struct Attribute {
   base::Status (*store)(Object&, std::string_view text) = nullptr;
   // Instead of store: goes through the management queue and sets last_sysfs_mgmt_res.
   void (*store_queued)(Object&, std::string text, Done done) = nullptr;
+  // Instead of store: not queued, but may answer later.
+  void (*store_waiting)(Object&, std::string text, Done done) = nullptr;
   // What is refused before it is queued, so without touching last_sysfs_mgmt_res.
   base::Status (*check)(const Object&, std::string_view text) = nullptr;
   // Where not every object of the class has the attribute.

@@ -16,6 +16,7 @@
 #include "engine/target/attribute.h"
 #include "engine/target/gate.h"
 #include "engine/target/logical_unit.h"
+#include "engine/target/persistent_reservations.h"
 
 namespace uscst::target {
 
@@ -48,6 +49,7 @@ class Device : public std::enable_shared_from_this<Device> {
   // False when another nexus holds it; then nothing changed.
   bool reserve(std::uint64_t nexus_id);
   void release(std::uint64_t nexus_id);  // nothing happens where another holds it
+  PersistentReservations persistent_reservations;
   void release_any() { reservation_holder.store(0, std::memory_order_release); }
   // Raises a unit attention for every nexus at this device, or for all but one.
   void raise_for_all(const scsi::Sense& unit_attention, std::uint64_t except_nexus_id = 0);

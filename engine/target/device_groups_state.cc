@@ -22,10 +22,10 @@ void DeviceGroups::enqueue(Change change, Done done) {
 void DeviceGroups::next_change() {
   if (std::exchange(starting_, true)) return;
   while (!changing_ && !changes_.empty()) {
-    auto [change, done] = std::move(changes_.front());
+    auto [change, answer] = std::move(changes_.front());
     changes_.pop_front();
     changing_ = true;
-    change([this, done = std::move(done)](base::Status status) mutable {
+    change([this, done = std::move(answer)](base::Status status) mutable {
       changing_ = false;
       done(std::move(status));
       next_change();

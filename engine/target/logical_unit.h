@@ -15,6 +15,13 @@ class Command;
 class Device;
 class NexusLun;
 
+// T10 protection information that a device is made with (SBC-4 4.21).
+struct Protection {
+  std::uint8_t type = 0;            // 0: none
+  bool checked_by_target = false;   // dif_mode `tgt`
+  std::uint32_t block_bytes = 512;  // without protection information
+};
+
 class LogicalUnit {
  public:
   virtual ~LogicalUnit() = default;
@@ -38,6 +45,10 @@ class LogicalUnit {
   // Rows that this kind of device has beyond those that all devices have.
   virtual std::span<const Attribute<Device>> attributes() const = 0;
   virtual bool read_only() const = 0;
+  virtual Protection protection() const { return {}; }
+  // The device goes, and no command of it runs any more: lets go of what lies behind it, so that others can have it
+  // when `done` is called.
+  virtual void retire(std::move_only_function<void()> done) { done(); }
   // `bind_alua_state`: the backing store is open only in ALUA states in which commands are carried out (`serves`). A
   // device that follows opens or closes it, where it is not so already.
   virtual bool follows_alua_state() const { return false; }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/base/log.h"
+#include "engine/io/reactor.h"
 #include "engine/target/device.h"
 #include "engine/target/gate.h"
 #include "engine/target/handler.h"
@@ -77,6 +78,23 @@ class Registry {
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
 
+  // --- persistent reservations of a device
+  // Where they are kept, and the reactor of this thread for reading them; set by main() before there are devices.
+  struct ReservationPlace {
+    std::string directory = "/var/lib/scst/pr";
+    io::Reactor* reactor = nullptr;  // without one the calls block
+  };
+  ReservationPlace reservation_place;
+  std::string default_reservation_file(const Device& device) const;
+  std::string reservation_file(const Device& device) const;  // pr_file_name, or the default
+  // True while a session has it as a LUN.
+  bool has_nexus(const Device& device) const;
+  // `pr_file_name`: EBUSY with a nexus; else the rules of check_reservation_file_name(), and what is in the file must
+  // be right. An empty name: the default. On errors everything stays as it was.
+  void set_reservation_file(Device& device, std::string name, Done done);
+  // `pr_state`: EBUSY with a nexus; else as parse_reservation_state().
+  base::Status set_reservation_state(Device& device, std::string_view text);
+
   // --- SCSI devices of this machine: in the tree as H:C:I:L with the machine's device, with a handler or without.
   // EEXIST when the name is taken.
   base::Status add_scsi_device(std::shared_ptr<Device> device);
@@ -88,7 +106,7 @@ class Registry {
   // EINVAL: no such device, or another handler's.
   void unassign_device(Handler& handler, std::string_view name, Done done);
 
-  // --- LUNs of a group. EINVAL, EEXIST; `replace` of a free LUN adds it.
+  // --- LUNs of a group. EINVAL, EEXIST, and EINVAL for T10-PI that the target cannot; `replace` of a free LUN adds it.
   enum class Replace { kWithAttention, kWithoutAttention };
   void add_lun(AccessGroup& group, std::string_view device_name, std::uint16_t lun, bool read_only, Done done);
   // For drivers themselves: of a free LUN, without asking Driver::check_lun().

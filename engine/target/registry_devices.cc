@@ -62,11 +62,14 @@ void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
     return command.nexus_lun() && &command.device() == gone ? SweepVerdict::kWait : SweepVerdict::kSkip;
   };
   drain(select, base::Duration::zero(), [this, device, done = std::move(done)](base::Status) mutable {
-    std::string device_name = device->name();
-    devices_.erase(device_name);
-    device.reset();
-    log_.info("device {} deleted", device_name);
-    done({});
+    target::LogicalUnit& unit = device->unit();
+    unit.retire([this, device = std::move(device), done = std::move(done)]() mutable {
+      std::string device_name = device->name();
+      devices_.erase(device_name);
+      device.reset();
+      log_.info("device {} deleted", device_name);
+      done({});
+    });
   });
 }
 

@@ -4,6 +4,33 @@
 #include "engine/target/registry.h"
 
 namespace uscst::target {
+namespace {
+
+base::Status check_protection(const Target& target, const Device& device) {
+  const Protection protection = device.unit().protection();
+  if (protection.type == 0) return {};
+  const ProtectionSupport support = target.driver().protection_support();
+  const auto& sizes = support.block_bytes;
+  std::string_view what;
+  if (!support.supported) {
+    what = "T10-PI";
+  } else if (protection.checked_by_target && (support.target_types >> protection.type & 1) == 0) {
+    what = "this type of T10-PI in mode tgt";
+  } else if (!sizes.empty() && std::ranges::find(sizes, protection.block_bytes) == sizes.end()) {
+    what = "T10-PI with this block size";
+  } else {
+    return {};
+  }
+  return base::fail(EINVAL, fmt::format("target {} doesn't support {} (device {}, type {})", target.name(), what,
+                                        device.name(), protection.type));
+}
+
+base::Status check_lun(const AccessGroup& group, const Device& device, bool read_only) {
+  auto status = check_protection(group.target(), device);
+  return status ? group.target().driver().check_lun(device, read_only) : status;
+}
+
+}  // namespace
 
 base::Result<std::shared_ptr<Device>> Registry::device_for_lun(const AccessGroup& group, std::string_view name) const {
   auto device = find_device(name);
@@ -84,7 +111,7 @@ void Registry::add_lun(AccessGroup& group, std::string_view device_name, std::ui
     return done(base::fail(EEXIST, fmt::format("target {}: LUN {} is mapped to {} already", group.target().name(), lun,
                                                group.luns.at(lun).device->name())));
   }
-  if (auto allowed = group.target().driver().check_lun(**device, read_only); !allowed) return done(std::move(allowed));
+  if (auto allowed = check_lun(group, **device, read_only); !allowed) return done(std::move(allowed));
   add_free_lun(group, std::move(*device), lun, read_only, std::move(done));
 }
 
@@ -101,7 +128,7 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
   auto device = device_for_lun(group, device_name);
   if (!device) return done(std::unexpected(device.error()));
   // As in SCST, what was there is gone even when the other may not take its place.
-  if (auto allowed = group.target().driver().check_lun(**device, read_only); !allowed) {
+  if (auto allowed = check_lun(group, **device, read_only); !allowed) {
     return delete_lun(group, lun,
                       [allowed, done = std::move(done)](base::Status) mutable { done(std::move(allowed)); });
   }

@@ -84,6 +84,13 @@ class Target {
   std::map<NexusKey, std::weak_ptr<Nexus>> nexuses_;
 };
 
+// What a driver's targets can do with T10 protection information.
+struct ProtectionSupport {
+  bool supported = false;
+  std::uint8_t target_types = 0;                    // bit N: type N in hardware, for dif_mode `tgt`
+  std::span<const std::uint32_t> block_bytes = {};  // empty: any
+};
+
 // A target driver: what makes targets and carries their sessions. Built by main(). Control thread.
 class Driver {
  public:
@@ -95,8 +102,8 @@ class Driver {
   virtual std::span<const Attribute<Driver>> attributes() const { return {}; }
   virtual std::span<const Attribute<Target>> target_attributes() const { return {}; }
   virtual int sg_tablesize() const { return 65535; }
-  // The line of dif_capabilities (T10-PI); empty: the driver has none, and no dif attributes.
-  virtual std::string_view dif_capabilities() const { return {}; }
+  // Without support a driver's targets and sessions have no dif attributes.
+  virtual ProtectionSupport protection_support() const { return {}; }
   // Initiator groups may be made.
   virtual bool has_groups() const { return true; }
   // Whether changes of a group's LUNs are told to its sessions (REPORTED LUNS DATA HAS CHANGED).

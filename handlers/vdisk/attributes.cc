@@ -7,6 +7,7 @@
 
 #include "engine/base/numbers.h"
 #include "engine/scsi/identifiers.h"
+#include "handlers/vdisk/attribute_functions.h"
 #include "handlers/vdisk/handler.h"
 #include "handlers/vdisk/medium.h"
 
@@ -17,38 +18,12 @@ using base::fail;
 using base::Result;
 using base::Status;
 using target::Device;
-using target::Done;
 using target::KeyRule;
 using target::Layout;
 using Row = target::Attribute<Device>;
 
 constexpr std::size_t kMaximumVendorId = 8, kMaximumVendorSpecificId = 128, kMaximumProductRevision = 4;
 constexpr std::size_t kMaximumDeviceName = 256, kMaximumInquiryText = 160;
-
-SbcDisk& disk_of(Device& device) { return static_cast<SbcDisk&>(device.unit()); }
-const SbcDisk& disk_of(const Device& device) { return static_cast<const SbcDisk&>(device.unit()); }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
-  return text;
-}
-
-Result<std::string> shown(bool value) { return std::string(value ? "1" : "0"); }
-Result<std::string> shown(std::uint64_t value) { return fmt::format("{}", value); }
-
-Result<bool> parse_zero_or_one(std::string_view text) {
-  auto number = base::parse_unsigned(text);
-  if (!number) return std::unexpected(number.error());
-  if (*number > 1) return fail(EINVAL, fmt::format("{} is neither 0 nor 1", *number));
-  return *number == 1;
-}
-
-Result<bool> parse_nonzero(std::string_view text) {
-  auto number = base::parse_unsigned(text);
-  if (!number) return std::unexpected(number.error());
-  return *number != 0;
-}
 
 // --- what add_device fixes
 
@@ -263,154 +238,78 @@ constexpr Row kNaa{.name = "naa_id",
                    .show = show_hex<&DiskIdentity::naa_id>,
                    .store = store_hex<&DiskIdentity::naa_id, is_naa>};
 
-// --- size
-
-void change_size(Device& device, std::uint64_t bytes, Done done) {
-  SbcDisk& disk = disk_of(device);
-  if (bytes == disk.size_bytes()) return done({});
-  auto change = [device = device.shared_from_this(), bytes]() -> Status {
-    disk_of(*device).set_size(bytes);
-    device->raise_for_all(scsi::kUaCapacityChanged);
-    return {};
-  };
-  disk.registry().while_suspended(std::move(change), std::move(done));
-}
-
-// Decimal digits; blanks before them and anything behind them do not count.
-Result<std::uint64_t> scan_decimal(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  const auto end = std::ranges::find_if_not(text, [](unsigned char c) { return std::isdigit(c) != 0; });
-  const std::string_view digits(text.begin(), end);
-  auto number = base::parse_unsigned(digits, 10);
-  if (!number) return fail(EINVAL, fmt::format("'{}' is no size", text));
-  return number;
-}
-
-template <unsigned kShift>
-void store_size(Device& device, std::string text, Done done) {
-  auto number = scan_decimal(text);
-  if (!number) return done(std::unexpected(number.error()));
-  if (*number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) >> kShift)
-    return done(fail(EINVAL, fmt::format("{}: size {} is too large", device.name(), *number)));
-  const std::uint64_t bytes = *number << kShift;
-  const std::uint32_t block_size = disk_of(device).config().block_size();
-  if (bytes % block_size != 0)
-    return done(fail(
-        EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device.name(), bytes, block_size)));
-  change_size(device, bytes, std::move(done));
-}
+// --- size and store
 
 Result<std::string> show_size(const Device& device) { return shown(disk_of(device).size_bytes()); }
 Result<std::string> show_size_mb(const Device& device) { return shown(disk_of(device).size_bytes() >> 20); }
 
 constexpr Row kFileSize{.name = "size", .mode = 0444, .key = KeyRule::kAlways, .show = show_size};
 constexpr Row kBlockDeviceSize{
-    .name = "size", .mode = 0644, .key = KeyRule::kAlways, .show = show_size, .store_queued = store_size<0>};
+    .name = "size", .mode = 0644, .key = KeyRule::kAlways, .show = show_size, .store_queued = store_size};
 constexpr Row kNullSize{.name = "size",
                         .mode = 0644,
                         .key = KeyRule::kWhenNotDefault,
                         .default_value = "2748779069440",
                         .show = show_size,
-                        .store_queued = store_size<0>};
+                        .store_queued = store_size};
 constexpr Row kFileSizeMb{.name = "size_mb", .mode = 0444, .show = show_size_mb};
-constexpr Row kSizeMb{.name = "size_mb", .mode = 0644, .show = show_size_mb, .store_queued = store_size<20>};
+constexpr Row kSizeMb{.name = "size_mb", .mode = 0644, .show = show_size_mb, .store_queued = store_size_mb};
 
-constexpr Row kResyncSize{
-    .name = "resync_size", .mode = 0200, .store_queued = [](Device& device, std::string, Done done) {
-      SbcDisk& disk = disk_of(device);
-      if (!disk.config().active || disk.store() == nullptr)
-        return done(fail(EMEDIUMTYPE, fmt::format("{}: not active", device.name())));
-      auto examined = [device = device.shared_from_this(), done = std::move(done)](Result<Geometry> geometry) mutable {
-        if (!geometry) return done(std::unexpected(geometry.error()));
-        change_size(*device, geometry->size_bytes, std::move(done));
-      };
-      run_blocking(
-          disk.environment(),
-          [config = disk.config(), &forbidden = disk.environment().forbidden] { return examine(config, forbidden); },
-          std::move(examined));
-    }};
-
-// --- the backing store
-
-// Closing may write back: not on the control thread.
-void close_elsewhere(SbcDisk& disk) {
-  if (auto store = disk.remove_store()) disk.environment().pool.run([store = std::move(store)] {});
-}
-
-void deactivate(Device& device, Done done) {
-  auto change = [device = device.shared_from_this()]() -> Status {
-    disk_of(*device).config().active = false;
-    close_elsewhere(disk_of(*device));
-    return {};
-  };
-  disk_of(device).registry().while_suspended(std::move(change), std::move(done));
-}
-
-Status take_opened(Device& device, OpenedStore opened) {
-  SbcDisk& disk = disk_of(device);
-  if (disk.config().active) return {};  // another write was first
-  const std::uint64_t size_before = disk.size_bytes();
-  disk.install(std::move(opened));
-  disk.config().active = true;
-  if (disk.size_bytes() != size_before) device.raise_for_all(scsi::kUaCapacityChanged);
-  return {};
-}
-
-void activate(Device& device, Done done) {
-  SbcDisk& disk = disk_of(device);
-  auto opened = [device = device.shared_from_this(), done = std::move(done)](Result<OpenedStore> store) mutable {
-    if (!store) return done(std::unexpected(store.error()));
-    auto change = [device, store = std::move(*store)]() mutable { return take_opened(*device, std::move(store)); };
-    disk_of(*device).registry().while_suspended(std::move(change), std::move(done));
-  };
-  run_blocking(
-      disk.environment(),
-      [config = disk.config(), &forbidden = disk.environment().forbidden] { return open_store(config, forbidden); },
-      std::move(opened));
-}
-
+constexpr Row kResyncSize{.name = "resync_size", .mode = 0200, .store_queued = resync_size};
+constexpr Row kSync{.name = "sync", .mode = 0200, .store_waiting = sync_store};
 constexpr Row kActive{.name = "active",
                       .mode = 0644,
                       .key = KeyRule::kWhenNotDefault,
                       .default_value = "1",
                       .show = [](const Device& device) { return shown(disk_of(device).config().active); },
-                      .store_queued =
-                          [](Device& device, std::string text, Done done) {
-                            auto value = parse_zero_or_one(text);
-                            if (!value) return done(std::unexpected(value.error()));
-                            set_active(device, *value, std::move(done));
-                          }};
-
+                      .store_queued = store_active};
 constexpr Row kFilename{
     .name = "filename",
     .mode = 0644,
     .key = KeyRule::kWhenNotDefault,
     .layout = Layout::kFileName,
     .show = [](const Device& device) -> Result<std::string> { return disk_of(device).config().filename; },
-    .store_queued =
-        [](Device& device, std::string text, Done done) {
-          VdiskConfig& config = disk_of(device).config();
-          if (config.active)
-            return done(fail(EINVAL, fmt::format("{}: filename can be changed only while active is 0", device.name())));
-          const std::string_view path = trim(text);
-          if (!path.starts_with('/'))
-            return done(fail(EINVAL, fmt::format("{}: filename '{}' is not absolute", device.name(), path)));
-          config.filename = path;
-          done({});
-        }};
+    .store_queued = store_filename};
 
-// Not queued, so it cannot wait: the flush goes on behind it, and a failure is told by the log and by commands.
-constexpr Row kSync{.name = "sync", .mode = 0200, .store = [](Device& device, std::string_view) -> Status {
-                      SbcDisk& disk = disk_of(device);
-                      if (!disk.store_owner()) return {};
-                      disk.environment().pool.run([store = disk.store_owner(), failure = disk.flush_failure(),
-                                                   &log = disk.environment().log, name = device.name()] {
-                        const int error = store->flush_now();
-                        if (error < 0 && !failure->exchange(true))
-                          log.error("device {}: sync failed: errno {}", name, -error);
-                      });
-                      return {};
-                    }};
+// --- protection information
+
+bool has_protection(const Device& device) { return disk_of(device).config().protection.type != 0; }
+
+constexpr Row kDifMode{.name = "dif_mode",
+                       .mode = 0444,
+                       .key = KeyRule::kAlways,
+                       .show = [](const Device& device) -> Result<std::string> {
+                         return show_protection_mode(disk_of(device).config().protection);
+                       },
+                       .present = has_protection};
+constexpr Row kDifType{.name = "dif_type",
+                       .mode = 0444,
+                       .key = KeyRule::kAlways,
+                       .show = [](const Device& device) { return shown(disk_of(device).config().protection.type); },
+                       .present = has_protection};
+constexpr Row kDifStaticAppTag{.name = "dif_static_app_tag",
+                               .mode = 0644,
+                               .key = KeyRule::kWhenNotDefault,
+                               .default_value = "0x0",
+                               .show = [](const Device& device) -> Result<std::string> {
+                                 return fmt::format("{:#x}", disk_of(device).config().protection.static_app_tag);
+                               },
+                               .store = [](Device& device, std::string_view text) -> Status {
+                                 auto number = base::parse_unsigned(text);
+                                 if (!number) return std::unexpected(number.error());
+                                 ProtectionConfig& protection = disk_of(device).config().protection;
+                                 protection.static_app_tag = kept_app_tag(protection.type, *number);
+                                 return {};
+                               },
+                               .present = has_protection};
+constexpr Row kDifFilename{
+    .name = "dif_filename",
+    .mode = 0444,
+    .key = KeyRule::kAlways,
+    .show = [](const Device& device) -> Result<std::string> { return disk_of(device).config().protection.filename; },
+    .present = [](const Device& device) { return !disk_of(device).config().protection.filename.empty(); }};
+
+// --- other
 
 constexpr Row kClusterMode{
     .name = "cluster_mode",
@@ -419,7 +318,7 @@ constexpr Row kClusterMode{
     .default_value = "0",
     .show = [](const Device&) { return shown(false); },
     .store_queued =
-        [](Device& device, std::string text, Done done) {
+        [](Device& device, std::string text, target::Done done) {
           auto value = parse_zero_or_one(text);
           if (!value) return done(std::unexpected(value.error()));
           if (*value) return done(fail(EOPNOTSUPP, fmt::format("{}: there is no lock manager", device.name())));
@@ -444,17 +343,50 @@ constexpr Row kMedium{
 
 // --- which kinds have which
 
-constexpr std::array kFileRows{
-    kActive,           kAsync,           kBindAluaState,   kBlockSize,        kClusterMode, kEui64,
-    kExplicitAlua,     kFilename,        kInquiryText,     kPhysicalExponent, kNaa,         kNvCache,
-    kODirect,          kOptimalTransfer, kProductId,       kProductRevision,  kReadOnly,    kRemovable,
-    kResyncSize,       kRotational,      kScsiDeviceName,  kFileSize,         kFileSizeMb,  kSync,
-    kT10DeviceId,      kT10VendorId,     kThinProvisioned, kThinThreshold,    kTst,         kSerialNumber,
-    kVendorSpecificId, kWriteThrough};
+constexpr std::array kFileRows{kActive,
+                               kAsync,
+                               kBindAluaState,
+                               kBlockSize,
+                               kClusterMode,
+                               kDifFilename,
+                               kDifMode,
+                               kDifStaticAppTag,
+                               kDifType,
+                               kEui64,
+                               kExplicitAlua,
+                               kFilename,
+                               kInquiryText,
+                               kPhysicalExponent,
+                               kNaa,
+                               kNvCache,
+                               kODirect,
+                               kOptimalTransfer,
+                               kProductId,
+                               kProductRevision,
+                               kReadOnly,
+                               kRemovable,
+                               kResyncSize,
+                               kRotational,
+                               kScsiDeviceName,
+                               kFileSize,
+                               kFileSizeMb,
+                               kSync,
+                               kT10DeviceId,
+                               kT10VendorId,
+                               kThinProvisioned,
+                               kThinThreshold,
+                               kTst,
+                               kSerialNumber,
+                               kVendorSpecificId,
+                               kWriteThrough};
 constexpr std::array kBlockRows{kActive,
                                 kBindAluaState,
                                 kBlockSize,
                                 kClusterMode,
+                                kDifFilename,
+                                kDifMode,
+                                kDifStaticAppTag,
+                                kDifType,
                                 kEui64,
                                 kExplicitAlua,
                                 kFilename,
@@ -482,15 +414,35 @@ constexpr std::array kBlockRows{kActive,
                                 kVendorSpecificId,
                                 kWriteThrough};
 constexpr std::array kNullRows{
-    kBlockSize, kClusterMode,     kDummy,       kEui64,       kInquiryText, kNaa,          kOptimalTransfer,
-    kProductId, kProductRevision, kReadOnly,    kReadZero,    kRemovable,   kRotational,   kScsiDeviceName,
-    kNullSize,  kSizeMb,          kT10DeviceId, kT10VendorId, kTst,         kSerialNumber, kVendorSpecificId};
+    kBlockSize,   kClusterMode, kDifFilename,  kDifMode,         kDifStaticAppTag, kDifType,         kDummy,
+    kEui64,       kInquiryText, kNaa,          kOptimalTransfer, kProductId,       kProductRevision, kReadOnly,
+    kReadZero,    kRemovable,   kRotational,   kScsiDeviceName,  kNullSize,        kSizeMb,          kT10DeviceId,
+    kT10VendorId, kTst,         kSerialNumber, kVendorSpecificId};
 
 constexpr std::array kCdromRows{
     kEui64,    kMedium,     kInquiryText, kNaa,         kProductId, kProductRevision, kScsiDeviceName,
     kFileSize, kFileSizeMb, kT10DeviceId, kT10VendorId, kTst,       kSerialNumber,    kVendorSpecificId};
 
 }  // namespace
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  return text;
+}
+
+Result<bool> parse_zero_or_one(std::string_view text) {
+  auto number = base::parse_unsigned(text);
+  if (!number) return std::unexpected(number.error());
+  if (*number > 1) return fail(EINVAL, fmt::format("{} is neither 0 nor 1", *number));
+  return *number == 1;
+}
+
+Result<bool> parse_nonzero(std::string_view text) {
+  auto number = base::parse_unsigned(text);
+  if (!number) return std::unexpected(number.error());
+  return *number != 0;
+}
 
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind) {
   switch (kind) {
@@ -500,11 +452,6 @@ std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind ki
     case VdiskKind::kCdrom: return kCdromRows;
   }
   return {};
-}
-
-void set_active(Device& device, bool active, Done done) {
-  if (active == disk_of(device).config().active) return done({});
-  (active ? activate : deactivate)(device, std::move(done));
 }
 
 }  // namespace uscst::handlers

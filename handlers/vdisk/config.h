@@ -9,6 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/target/handler.h"
+#include "handlers/vdisk/protection.h"
 
 namespace uscst::handlers {
 
@@ -40,6 +41,9 @@ struct VdiskConfig {
   std::uint8_t tst = 1;
   std::string t10_device_id;  // empty: generated
   std::optional<int> numa_node_id;
+  bool physical_block_exponent = true;  // lb_per_pb_exp
+  bool cluster_mode = false;            // asked for; there is no lock manager
+  ProtectionConfig protection;
 
   std::uint32_t block_size() const { return std::uint32_t{1} << block_shift; }
 };
@@ -47,8 +51,8 @@ struct VdiskConfig {
 // The names that add_device of a kind takes, in the order of the usage text.
 std::span<const std::string_view> parameter_names(VdiskKind kind);
 
-// Checks and reads the parameters (sysfs.md 9.2). EINVAL or ERANGE, with a text for the log, for what SCST refuses;
-// EOPNOTSUPP for what is right but not carried out: T10-PI, cluster mode.
+// Checks and reads the parameters (sysfs.md 9.2). EINVAL or ERANGE, with a text for the log, for what SCST refuses
+// before it looks at any file. What it refuses later is left to VdiskHandler.
 base::Result<VdiskConfig> parse_parameters(VdiskKind kind, const std::string& device_name,
                                            const target::Parameters& parameters);
 

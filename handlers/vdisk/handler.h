@@ -2,6 +2,7 @@
 // Control thread; files are opened on the blocking pool.
 #pragma once
 
+#include "engine/io/blocking_call.h"
 #include "engine/target/handler.h"
 #include "handlers/vdisk/sbc_disk.h"
 
@@ -17,16 +18,17 @@ class VdiskHandler final : public target::Handler {
   std::span<const std::string_view> parameter_names() const override { return handlers::parameter_names(kind_); }
   int default_threads_num() const override;
   // Errors: those of parse_parameters() and open_store(); EEXIST when another disk has the generated serial number;
-  // ENOENT without the directory of persistent reservations.
+  // ENOENT without the directory of persistent reservations; EINVAL when the device's file there is damaged; EOPNOTSUPP
+  // for cluster_mode.
   void create(target::Registry& registry, const std::string& device_name, const target::Parameters& parameters,
               target::DeviceMade made) override;
 
  private:
   struct Prepared;
-  static base::Result<Prepared> prepare(const std::string& name, const VdiskConfig& config,
+  static base::Result<Prepared> prepare(const std::string& name, VdiskConfig config,
                                         const VdiskEnvironment& environment);
   base::Result<std::shared_ptr<target::Device>> make(target::Registry& registry, const std::string& name,
-                                                     VdiskConfig config, Prepared prepared);
+                                                     Prepared prepared);
   void mark_written(target::Device& device, const VdiskConfig& config) const;
 
   const VdiskKind kind_;
@@ -39,35 +41,10 @@ std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind ki
 // Control thread: `active`, which opens or closes the backing store; errors of opening, EBUSY of waiting for commands.
 void set_active(target::Device& device, bool active, target::Done done);
 
-// A blocking call made for the control thread. Owns itself until it has ended.
-template <class Work, class Then>
-class BlockingCall {
- public:
-  static void begin(io::Reactor& control, Work work, Then then) {
-    auto* call = new BlockingCall(std::move(work), std::move(then));  // deleted by ended()
-    control.block(call->operation_, [call] {
-      call->result_.emplace(call->work_());
-      return 0;
-    });
-  }
-
- private:
-  BlockingCall(Work work, Then then) : work_(std::move(work)), then_(std::move(then)) {}
-  void ended(int) {
-    std::unique_ptr<BlockingCall> keep(this);
-    then_(std::move(*result_));
-  }
-
-  Work work_;
-  Then then_;
-  std::optional<std::invoke_result_t<Work>> result_;
-  io::Operation operation_{io::Call<int>::to<&BlockingCall::ended>(this)};
-};
-
 // Control thread: runs `work` on the blocking pool and hands its result to `then` on the control thread.
 template <class Work, class Then>
 void run_blocking(VdiskEnvironment& environment, Work work, Then then) {
-  BlockingCall<Work, Then>::begin(environment.control, std::move(work), std::move(then));
+  io::run_blocking(environment.control, std::move(work), std::move(then));
 }
 
 }  // namespace uscst::handlers

@@ -34,10 +34,6 @@ constexpr std::array kFileSilentNames = std::to_array<std::string_view>({"size",
 // What is gathered beside the configuration, to be judged when all parameters are known.
 struct Gathered {
   VdiskConfig config;
-  bool cluster_mode = false;
-  bool dif_mode_given = false, dif_device_check = false;
-  std::uint64_t dif_type = 0;
-  std::string dif_filename;
   std::string device;  // for texts
 };
 
@@ -78,26 +74,15 @@ Status set_at_most_one(Gathered& into, std::string_view name, std::uint64_t valu
   return {};
 }
 
-Status set_dif_mode(Gathered& into, std::string_view words) {
-  into.dif_mode_given = true;
-  while (true) {
-    const std::size_t bar = words.find('|');
-    const std::string_view word = words.substr(0, bar);
-    if (word == "dev_check") {
-      into.dif_device_check = true;
-    } else if (word != "tgt" && word != "scst" && word != "dev_store") {
-      return fail(EINVAL, fmt::format("{}: '{}' is no DIF mode: tgt, scst, dev_check, dev_store", into.device, word));
-    }
-    if (bar == std::string_view::npos) return {};
-    words.remove_prefix(bar + 1);
-  }
-}
-
 Status set_path(Gathered& into, std::string_view name, const std::string& value, std::string& field) {
-  if (!field.empty()) return fail(EINVAL, fmt::format("{}: {} is given twice", into.device, name));
   if (value[0] != '/') return fail(EINVAL, fmt::format("{}: {} {} is not absolute", into.device, name, value));
   field = value;
   return {};
+}
+
+Status set_filename(Gathered& into, const std::string& value) {
+  if (!into.config.filename.empty()) return fail(EINVAL, fmt::format("{}: filename is given twice", into.device));
+  return set_path(into, "filename", value, into.config.filename);
 }
 
 Status set_t10_device_id(Gathered& into, const std::string& value) {
@@ -108,12 +93,11 @@ Status set_t10_device_id(Gathered& into, const std::string& value) {
   return {};
 }
 
-Status set_numa_node(Gathered& into, const std::string& value) {
-  auto number = base::parse_signed(value);
-  if (!number) return std::unexpected(number.error());
-  if (*number < -1 || *number > std::numeric_limits<int>::max())
-    return fail(EINVAL, fmt::format("{}: numa_node_id {} is below -1", into.device, value));
-  into.config.numa_node_id = static_cast<int>(*number);
+// SCST keeps the lowest 32 bits.
+Status set_numa_node(Gathered& into, std::int64_t value) {
+  const int node = static_cast<int>(value);
+  if (node < -1) return fail(EINVAL, fmt::format("{}: numa_node_id {} is below -1", into.device, value));
+  into.config.numa_node_id = node;
   return {};
 }
 
@@ -123,10 +107,16 @@ bool* flag(VdiskConfig& config, std::string_view name) {
     std::string_view name;
     bool VdiskConfig::* field;
   } kFlags[] = {
-      {"active", &VdiskConfig::active},         {"bind_alua_state", &VdiskConfig::bind_alua_state},
-      {"nv_cache", &VdiskConfig::nv_cache},     {"o_direct", &VdiskConfig::o_direct},
-      {"read_only", &VdiskConfig::read_only},   {"removable", &VdiskConfig::removable},
-      {"rotational", &VdiskConfig::rotational}, {"write_through", &VdiskConfig::write_through},
+      {"active", &VdiskConfig::active},
+      {"bind_alua_state", &VdiskConfig::bind_alua_state},
+      {"nv_cache", &VdiskConfig::nv_cache},
+      {"o_direct", &VdiskConfig::o_direct},
+      {"read_only", &VdiskConfig::read_only},
+      {"removable", &VdiskConfig::removable},
+      {"rotational", &VdiskConfig::rotational},
+      {"write_through", &VdiskConfig::write_through},
+      {"cluster_mode", &VdiskConfig::cluster_mode},
+      {"lb_per_pb_exp", &VdiskConfig::physical_block_exponent},
   };
   for (const auto& row : kFlags) {
     if (same_name(row.name, name)) return &(config.*row.field);
@@ -143,8 +133,6 @@ Status set_number(Gathered& into, std::string_view name, std::uint64_t value) {
     config.async = value != 0;
   } else if (same_name(name, "thin_provisioned")) {
     config.thin_provisioned = (value & 1) != 0;
-  } else if (same_name(name, "cluster_mode")) {
-    into.cluster_mode = (value & 1) != 0;
   } else if (same_name(name, "blocksize")) {
     return set_block_size(into, value);
   } else if (same_name(name, "size")) {
@@ -152,7 +140,9 @@ Status set_number(Gathered& into, std::string_view name, std::uint64_t value) {
   } else if (same_name(name, "size_mb")) {
     return set_size_mb(into, value);
   } else if (same_name(name, "dif_type")) {
-    into.dif_type = value;
+    config.protection.type = value;
+  } else if (same_name(name, "dif_static_app_tag")) {
+    config.protection.static_app_tag = value;
   } else if (same_name(name, "dummy")) {
     auto done = set_at_most_one(into, name, value, bit);
     config.dummy = bit != 0;
@@ -161,35 +151,21 @@ Status set_number(Gathered& into, std::string_view name, std::uint64_t value) {
     if (auto done = set_at_most_one(into, name, value, bit); !done) return done;
     config.tst = static_cast<std::uint8_t>(bit);
   }
-  return {};  // dif_static_app_tag, lb_per_pb_exp: any number
+  return {};
 }
 
 Status set_parameter(Gathered& into, std::string_view name, const std::string& value) {
   if (value.empty()) return fail(EINVAL, fmt::format("{}: parameter {} has no value", into.device, name));
-  if (same_name(name, "filename")) return set_path(into, name, value, into.config.filename);
-  if (same_name(name, "dif_filename")) return set_path(into, name, value, into.dif_filename);
-  if (same_name(name, "dif_mode")) return set_dif_mode(into, value);
+  if (same_name(name, "filename")) return set_filename(into, value);
+  if (same_name(name, "dif_filename")) return set_path(into, name, value, into.config.protection.filename);
+  if (same_name(name, "dif_mode")) return parse_protection_mode(value, into.config.protection);
   if (same_name(name, "t10_dev_id")) return set_t10_device_id(into, value);
-  if (same_name(name, "numa_node_id")) return set_numa_node(into, value);
-  auto number = base::parse_unsigned(value);
+  // Signed first, as in SCST: what is above 63 bits is out of range for every parameter.
+  auto number = base::parse_signed(value);
   if (!number) return fail(number.error().code, fmt::format("{}: {}: {}", into.device, name, number.error().text));
-  return set_number(into, name, *number);
-}
-
-// T10-PI: what is wrong, and what is right but not carried out.
-Status check_dif(const Gathered& gathered) {
-  if (gathered.dif_type > 3)
-    return fail(EINVAL, fmt::format("{}: dif_type is 0 to 3, not {}", gathered.device, gathered.dif_type));
-  if (gathered.dif_type == 0) {
-    if (gathered.dif_mode_given || !gathered.dif_filename.empty())
-      return fail(EINVAL, fmt::format("{}: dif_mode and dif_filename need dif_type 1, 2 or 3", gathered.device));
-    return {};
-  }
-  if (!gathered.dif_mode_given) return fail(EINVAL, fmt::format("{}: dif_type needs dif_mode", gathered.device));
-  if (gathered.dif_device_check && gathered.config.kind != VdiskKind::kBlockio)
-    return fail(EINVAL, fmt::format("{}: dif_mode dev_check is for vdisk_blockio", gathered.device));
-  return fail(EOPNOTSUPP, fmt::format("{}: protection information (dif_type {}) is not supported yet; use dif_type=0",
-                                      gathered.device, gathered.dif_type));
+  if (same_name(name, "numa_node_id")) return set_numa_node(into, *number);
+  if (value[0] == '-') return fail(EINVAL, fmt::format("{}: {} is negative", into.device, name));
+  return set_number(into, name, static_cast<std::uint64_t>(*number));
 }
 
 // A drive without a medium; what it reads comes with `filename`.
@@ -203,22 +179,15 @@ void make_cdrom(VdiskConfig& config) {
 Status check_together(const Gathered& gathered) {
   const VdiskConfig& config = gathered.config;
   const std::string& device = gathered.device;
+  if (config.size_bytes % config.block_size() != 0)
+    return fail(EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device, config.size_bytes,
+                                    config.block_size()));
   const bool on_a_file = config.kind == VdiskKind::kFileio || config.kind == VdiskKind::kBlockio;
   if (on_a_file && config.filename.empty())
     return fail(EINVAL, fmt::format("{}: parameter filename is required", device));
   if (config.kind == VdiskKind::kFileio && config.read_only && (config.write_through || config.nv_cache))
     return fail(EINVAL, fmt::format("{}: read_only goes with neither write_through nor nv_cache", device));
-  if (config.o_direct && !config.async) return fail(EINVAL, fmt::format("{}: o_direct needs async", device));
-  if (config.kind == VdiskKind::kBlockio && config.block_size() > kMaximumDeviceBlockSize)
-    return fail(EINVAL,
-                fmt::format("{}: blocksize {} is above {}", device, config.block_size(), kMaximumDeviceBlockSize));
-  if (config.kind == VdiskKind::kNullio && config.size_bytes % config.block_size() != 0)
-    return fail(EINVAL, fmt::format("{}: size {} is not a multiple of the block size {}", device, config.size_bytes,
-                                    config.block_size()));
-  if (auto dif = check_dif(gathered); !dif) return dif;
-  if (gathered.cluster_mode)
-    return fail(EOPNOTSUPP, fmt::format("{}: cluster_mode is not supported: there is no lock manager", device));
-  return {};
+  return check_protection(config, device);
 }
 
 }  // namespace
@@ -247,7 +216,9 @@ base::Result<VdiskConfig> parse_parameters(VdiskKind kind, const std::string& de
     if (auto done = set_parameter(gathered, name, value); !done) return std::unexpected(done.error());
   }
   if (auto done = check_together(gathered); !done) return std::unexpected(done.error());
-  if (kind != VdiskKind::kNullio) gathered.config.dummy = false;
+  ProtectionConfig& protection = gathered.config.protection;
+  // Type 2 has its tags in the commands.
+  protection.static_app_tag = protection.type == 2 ? 0 : kept_app_tag(protection.type, protection.static_app_tag);
   return gathered.config;
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "engine/io/blocking_call.h"
 #include "engine/scsi/capacity.h"
 #include "engine/scsi/identifiers.h"
 #include "engine/scsi/report.h"
@@ -99,6 +100,13 @@ scsi::DeviceTraits SbcDisk::traits() const {
   return traits;
 }
 
+// Not told to initiators, who never see such a disk: no command carries protection information yet.
+target::Protection SbcDisk::protection() const {
+  const ProtectionConfig& protection = config_.protection;
+  return {static_cast<std::uint8_t>(protection.type), (protection.mode & ProtectionConfig::kTarget) != 0,
+          config_.block_size()};
+}
+
 scsi::ControlState SbcDisk::control() const { return unpack(control_word_.load(std::memory_order_relaxed)); }
 
 scsi::ModePages SbcDisk::mode_pages() const { return {control(), {write_back()}}; }
@@ -146,6 +154,17 @@ std::shared_ptr<BackingStore> SbcDisk::remove_store() {
   store_.store(nullptr, std::memory_order_release);
   return std::move(store_owner_);
 }
+
+void SbcDisk::close(std::shared_ptr<BackingStore> store, std::move_only_function<void()> done) {
+  if (!store) return done();
+  auto let_go = [store = std::move(store)]() mutable {
+    store.reset();
+    return 0;
+  };
+  io::run_blocking(environment_.control, std::move(let_go), [done = std::move(done)](int) mutable { done(); });
+}
+
+void SbcDisk::retire(std::move_only_function<void()> done) { close(remove_store(), std::move(done)); }
 
 void SbcDisk::set_geometry(const Geometry& geometry) {
   std::lock_guard lock(mutex_);

@@ -55,6 +55,8 @@ class SbcDisk final : public target::LogicalUnit {
   void reset() override;
   std::span<const target::Attribute<target::Device>> attributes() const override { return attributes_; }
   bool read_only() const override { return config_.read_only; }
+  target::Protection protection() const override;
+  void retire(std::move_only_function<void()> done) override;
   bool takes_part_in(scsi::Operation operation) const override;
   bool follows_alua_state() const override { return config_.bind_alua_state; }
   void follow_alua_state(target::Device& device, bool serves, target::Done done) override;
@@ -89,6 +91,8 @@ class SbcDisk final : public target::LogicalUnit {
   // --- control thread: the medium. The first two while no command runs.
   void install(OpenedStore opened);  // a fresh store: an earlier flush failure is forgotten
   std::shared_ptr<BackingStore> remove_store();
+  // Closes what remove_store() gave, on the blocking pool: closing may write back. Then calls `done`.
+  void close(std::shared_ptr<BackingStore> store, std::move_only_function<void()> done);
   std::shared_ptr<BackingStore> store_owner() const { return store_owner_; }
   void set_geometry(const Geometry& geometry);
   void set_size(std::uint64_t bytes) { size_bytes_.store(bytes, std::memory_order_release); }

@@ -200,6 +200,55 @@ TEST_F(Attributes, ActiveAndFilename) {
   EXPECT_EQ(rig.read("f1", "size"), "8388608\n[key]\n");
 }
 
+// What each write tells the initiators.
+TEST_F(Attributes, UnitAttentions) {
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", path("a.img")}, {"thin_provisioned", "1"}}), 0);
+  ASSERT_EQ(rig.add(VdiskKind::kNullio, "n1", {{"size_mb", "16"}}), 0);
+  rig.map("f1", 0);
+  rig.map("n1", 1);
+  auto initiator = rig.connect();
+  const auto told = [&](const char* device, const char* attribute, const char* text) {
+    const std::uint16_t lun = device[0] == 'f' ? 0 : 1;
+    EXPECT_EQ(rig.write(device, attribute, text), 0) << attribute;
+    const unsigned code = initiator->run({0, 0, 0, 0, 0, 0}, 0, {}, lun).code();
+    EXPECT_TRUE(initiator->run({0, 0, 0, 0, 0, 0}, 0, {}, lun).good()) << attribute;  // told once
+    return code;
+  };
+  for (const char* attribute : {"t10_vend_id", "vend_specific_id", "prod_id", "prod_rev_lvl", "scsi_device_name",
+                                "t10_dev_id", "usn", "inq_vend_specific"})
+    EXPECT_EQ(told("f1", attribute, "abc"), 0x063F03u) << attribute;
+  EXPECT_EQ(told("f1", "eui64_id", "0x0011223344556677"), 0x063F03u);
+  EXPECT_EQ(told("f1", "naa_id", "0x5001405000000001"), 0x063F03u);
+  for (const char* quiet : {"opt_trans_len", "expl_alua", "async", "bind_alua_state", "lb_per_pb_exp", "resync_size"})
+    EXPECT_EQ(told("f1", quiet, "0"), 0u) << quiet;
+  EXPECT_EQ(told("f1", "gen_tp_soft_threshold_reached_UA", "1"), 0x063807u);
+  EXPECT_EQ(told("n1", "size", "16777216"), 0x062A09u);  // also where it stays
+  EXPECT_EQ(told("n1", "size_mb", "1"), 0x062A09u);
+  EXPECT_EQ(told("n1", "read_zero", "1"), 0u);
+}
+
+// Whoever waits for the store, as failover scripts do, finds it closed.
+TEST_F(Attributes, InactiveMeansClosed) {
+  const std::string a = path("a.img");
+  ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", a}}), 0);
+  const auto open_descriptors = [&] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code error;
+      count += std::filesystem::read_symlink(entry, error) == a ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(open_descriptors(), 1);
+  EXPECT_EQ(rig.write("f1", "active", "0"), 0);
+  EXPECT_EQ(open_descriptors(), 0);
+  EXPECT_EQ(rig.write("f1", "active", "1"), 0);
+  EXPECT_EQ(open_descriptors(), 1);
+  EXPECT_EQ(rig.manage([&](target::Done done) { rig.registry.delete_device(rig.file_handler, "f1", std::move(done)); }),
+            0);
+  EXPECT_EQ(open_descriptors(), 0);
+}
+
 // sysfs.md 16: `bind_alua_state` closes the store with the state, and opens it again.
 TEST_F(Attributes, TheStoreFollowsTheAluaState) {
   ASSERT_EQ(rig.add(VdiskKind::kFileio, "f1", {{"filename", path("a.img")}, {"bind_alua_state", "1"}}), 0);

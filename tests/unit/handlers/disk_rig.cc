@@ -14,10 +14,15 @@ namespace {
 
 class QuietDriver final : public target::Driver {
  public:
+  explicit QuietDriver(const target::ProtectionSupport& protection) : protection_(protection) {}
   std::string_view name() const override { return "test"; }
   bool can_enable() const override { return false; }
   void set_enabled(target::Target&, bool, target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return scsi::kTransportVersionSrp; }
+  target::ProtectionSupport protection_support() const override { return protection_; }
+
+ private:
+  const target::ProtectionSupport& protection_;
 };
 
 scsi::Direction direction_of(std::size_t offered, const Data& out) {
@@ -129,8 +134,9 @@ void Initiator::ended(target::Command& command, bool responded) {
 
 DiskRig::DiskRig() : environment{executor, pool, log, directory.path(), {}} {
   shards.shards.push_back(&shard);
+  registry.reservation_place = {directory.path() + "/pr", &executor};
   for (target::Handler* handler : {&file_handler, &block_handler, &null_handler}) registry.add_handler(*handler);
-  driver = std::make_unique<QuietDriver>();
+  driver = std::make_unique<QuietDriver>(protection);
   registry.add_driver(*driver);
   target = &driver->add_target(registry, "target");
   target->relative_target_id = 1;
@@ -153,11 +159,19 @@ int DiskRig::add(VdiskKind kind, const std::string& name, const target::Paramete
   return !result || *result ? 0 : result->error().code;
 }
 
-void DiskRig::map(const std::string& name, std::uint16_t lun) {
+void DiskRig::map(const std::string& name, std::uint16_t lun) { ASSERT_EQ(add_lun(name, lun), 0); }
+
+int DiskRig::add_lun(const std::string& name, std::uint16_t lun) {
+  return manage(
+      [&](target::Done done) { registry.add_lun(target->default_group(), name, lun, false, std::move(done)); });
+}
+
+int DiskRig::manage(const std::function<void(target::Done)>& begin) {
   std::optional<base::Status> result;
-  registry.add_lun(target->default_group(), name, lun, false, [&](base::Status status) { result = std::move(status); });
+  begin([&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
-  ASSERT_TRUE(result && *result);
+  EXPECT_TRUE(result.has_value());
+  return !result || *result ? 0 : result->error().code;
 }
 
 std::shared_ptr<SimStore> DiskRig::add_simulated(const target::Parameters& parameters, std::size_t size_bytes) {
@@ -207,9 +221,10 @@ int DiskRig::write(const std::string& name, std::string_view attribute, const st
     auto stored = found->store(device(name), text);
     return stored ? 0 : stored.error().code;
   }
-  if (!found->store_queued) return EACCES;
+  const auto store_later = found->store_waiting ? found->store_waiting : found->store_queued;
+  if (!store_later) return EACCES;
   std::optional<base::Status> result;
-  found->store_queued(device(name), text, [&](base::Status status) { result = std::move(status); });
+  store_later(device(name), text, [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
   EXPECT_TRUE(result.has_value()) << attribute;
   return !result || *result ? 0 : result->error().code;

@@ -90,6 +90,9 @@ class DiskRig {
   // add_device; the error's code, 0 for success.
   int add(VdiskKind kind, const std::string& name, const target::Parameters& parameters);
   void map(const std::string& name, std::uint16_t lun);
+  int add_lun(const std::string& name, std::uint16_t lun);
+  // Runs an operation to its end; the error's code, 0 for success.
+  int manage(const std::function<void(target::Done)>& begin);
   // A disk on a simulated store, mapped as LUN 0.
   std::shared_ptr<SimStore> add_simulated(const target::Parameters& parameters, std::size_t size_bytes = 1 << 20);
   std::unique_ptr<Initiator> connect(std::uint8_t number = 1);
@@ -114,6 +117,7 @@ class DiskRig {
   VdiskEnvironment environment;
   VdiskHandler file_handler{VdiskKind::kFileio, environment}, block_handler{VdiskKind::kBlockio, environment},
       null_handler{VdiskKind::kNullio, environment};
+  target::ProtectionSupport protection;  // of the driver's targets
   std::unique_ptr<target::Driver> driver;
   target::Target* target = nullptr;
 };

@@ -79,6 +79,17 @@ TEST_F(FailingStore, AFailedFlushHoldsUntilReactivation) {
   EXPECT_TRUE(write(true).good());
 }
 
+// The write to `sync` answers what the flush said, and has told the disk.
+TEST_F(FailingStore, SyncTellsTheFlushesError) {
+  EXPECT_EQ(rig.write("sim", "sync", "1"), 0);
+  fail(SimAction::kFlush, -EIO);
+  EXPECT_EQ(rig.write("sim", "sync", "1"), EIO);
+  store->fault = nullptr;
+  EXPECT_EQ(synchronize().code(), kWriteErrorCode);
+  ASSERT_EQ(rig.write("sim", "active", "0"), 0);
+  EXPECT_EQ(rig.write("sim", "sync", "1"), 0);
+}
+
 TEST_F(FailingStore, AFailedStableWriteIsAFailedFlush) {
   fail(SimAction::kWriteDurable, -EIO);
   EXPECT_EQ(write(true).code(), kWriteErrorCode);

@@ -51,11 +51,19 @@ TEST(Parameters, NullDisk) {
       {"numa_node_id", "-2", EINVAL},
       {"numa_node_id", "x", EINVAL},
       {"cluster_mode", "0", 0},
-      {"cluster_mode", "1", EOPNOTSUPP},
+      {"cluster_mode", "1", 0},  // refused when everything else was looked at
       {"dif_mode", "tgt", EINVAL},
       {"dif_type", "1", EINVAL},
       {"dif_type", "4", EINVAL},
       {"dif_mode", "bogus", EINVAL},
+      {"dif_filename", "/x", EINVAL},
+      {"numa_node_id", "4294967295", 0},  // the lowest 32 bits: -1
+      {"numa_node_id", "2147483648", EINVAL},
+      {"dif_static_app_tag", "0x10000000000000000", ERANGE},
+      {"dif_static_app_tag", "0xffffffffffffffff", ERANGE},  // signed in SCST
+      {"dif_static_app_tag", "-1", EINVAL},
+      {"size", "9223372036854775808", ERANGE},
+      {"lb_per_pb_exp", "1", EINVAL},
       {"write_through", "1", EINVAL},
       {"filename", "/x", EINVAL},
       {"nv_cache", "1", EINVAL},
@@ -91,21 +99,50 @@ TEST(Parameters, FileDisk) {
   EXPECT_EQ(code(VdiskKind::kFileio, with_file("size_mb", "8")), 0);  // taken, the file decides
   EXPECT_EQ(code(VdiskKind::kFileio, with_file("dummy", "1")), 0);
   EXPECT_EQ(code(VdiskKind::kFileio, with_file("nosuch", "1")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFileio, with_file("o_direct", "1")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kFileio, with_file("size", "1000")), EINVAL);  // but must be a multiple of the block size
+  EXPECT_FALSE(parse_parameters(VdiskKind::kFileio, "d", with_file("lb_per_pb_exp", "2"))->physical_block_exponent);
   EXPECT_EQ(code(VdiskKind::kFileio, with_file("o_direct", "2")), 0);
   EXPECT_EQ(code(VdiskKind::kFileio, with_file("async", "2")), 0);
   EXPECT_TRUE(parse_parameters(VdiskKind::kFileio, "d", with_file("async", "2"))->async);
   EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"read_only", "1"}, {"nv_cache", "1"}}), EINVAL);
   EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_filename", "/x"}}), EINVAL);
   EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_mode", "dev_check"}, {"dif_type", "1"}}), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kFileio, {{"filename", "/a"}, {"dif_mode", "tgt|scst"}, {"dif_type", "1"}}), EOPNOTSUPP);
+}
+
+TEST(Parameters, Protection) {
+  const auto dif = [](const char* mode, const char* type, const char* tag = "0") {
+    return parse_parameters(VdiskKind::kNullio, "d",
+                            {{"dif_mode", mode}, {"dif_type", type}, {"dif_static_app_tag", tag}});
+  };
+  for (const char* bad : {"dev", "bogus", "|tgt", "tgt||scst", "tgt|scst|dev", "|", "tgt |scst", "dev_check"})
+    EXPECT_FALSE(dif(bad, "1")) << bad;
+  EXPECT_FALSE(dif("tgt", "0"));
+  EXPECT_FALSE(dif("tgt", "4"));
+  EXPECT_EQ(show_protection_mode(dif("tgt", "1")->protection), "tgt");
+  EXPECT_EQ(show_protection_mode(dif("SCST|tgt|", "2")->protection), "tgt|scst");
+  EXPECT_EQ(show_protection_mode(dif("dev_store", "3")->protection), "dev_store");
+  EXPECT_EQ(show_protection_mode({}), "None");
+  EXPECT_EQ(dif("tgt", "1", "0x123456789abcdef0")->protection.static_app_tag, 0xdef0u);
+  EXPECT_EQ(dif("tgt", "2", "0x123456789abcdef0")->protection.static_app_tag, 0u);
+  EXPECT_EQ(dif("tgt", "3", "0x123456789abcdef0")->protection.static_app_tag, 0x56789abcdef0u);
+  EXPECT_TRUE(
+      parse_parameters(VdiskKind::kBlockio, "d", {{"filename", "/a"}, {"dif_mode", "dev_check"}, {"dif_type", "1"}}));
+  // The last file of tags counts.
+  EXPECT_EQ(parse_parameters(VdiskKind::kFileio, "d",
+                             {{"filename", "/a"},
+                              {"dif_mode", "dev_store"},
+                              {"dif_type", "1"},
+                              {"dif_filename", "/x"},
+                              {"dif_filename", "/y"}})
+                ->protection.filename,
+            "/y");
 }
 
 TEST(Parameters, BlockDisk) {
   EXPECT_EQ(code(VdiskKind::kBlockio, with_file("async", "1")), EINVAL);
   EXPECT_EQ(code(VdiskKind::kBlockio, with_file("o_direct", "0")), EINVAL);
   EXPECT_EQ(code(VdiskKind::kBlockio, with_file("size_mb", "8")), EINVAL);
-  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("blocksize", "8192")), EINVAL);
+  EXPECT_EQ(code(VdiskKind::kBlockio, with_file("blocksize", "8192")), 0);  // the device decides
   EXPECT_EQ(code(VdiskKind::kBlockio, with_file("blocksize", "4096")), 0);
 }
 
