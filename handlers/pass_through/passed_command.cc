@@ -14,7 +14,6 @@ namespace {
 
 using scsi::Operation;
 
-constexpr int kTries = 3;  // two retries, as SCST has them
 // An initiator may take less than the CDB asks the device for; up to so much more is read and left out.
 constexpr std::size_t kMaximumUnwanted = std::size_t{1} << 20;
 constexpr std::uint8_t kControlPage = 0x0A, kPageMask = 0x3F, kSubpageFormat = 0x40;
@@ -80,7 +79,6 @@ void PassedCommand::begin() { ask_device(); }
 
 void PassedCommand::ask_device() {
   const scsi::DecodedCdb& decoded = command_.decoded();
-  ++tries_;
   call_.emplace(io::Call<>::to<&PassedCommand::answered>(this));
   call_->cdb = decoded.bytes;
   call_->cdb_length = decoded.row->cdb_length;
@@ -117,6 +115,8 @@ void PassedCommand::answered() {
     case HostOutcome::kTimedOut:
     case HostOutcome::kGone: return command_.complete(scsi::kAborted);
     case HostOutcome::kReset: tell_others(scsi::kUaReset); return command_.complete(scsi::kUaReset);
+    case HostOutcome::kMediumError:
+      return command_.complete(call_->direction == scsi::Direction::kOut ? scsi::kWriteError : scsi::kReadError);
     case HostOutcome::kFailed: return command_.complete(scsi::kInternalTargetFailure);
   }
   const auto status = static_cast<scsi::Status>(call_->status);

@@ -129,7 +129,8 @@ void Initiator::ended(target::Command& command, bool responded) {
 
 DiskRig::DiskRig() : environment{executor, pool, log, directory.path(), {}} {
   shards.shards.push_back(&shard);
-  for (target::Handler* handler : {&file_handler, &block_handler, &null_handler}) registry.add_handler(*handler);
+  for (target::Handler* handler : {&file_handler, &block_handler, &null_handler, &cdrom_handler})
+    registry.add_handler(*handler);
   driver = std::make_unique<QuietDriver>();
   registry.add_driver(*driver);
   target = &driver->add_target(registry, "target");
@@ -145,7 +146,8 @@ DiskRig::~DiskRig() {
 int DiskRig::add(VdiskKind kind, const std::string& name, const target::Parameters& parameters) {
   VdiskHandler& handler = kind == VdiskKind::kFileio    ? file_handler
                           : kind == VdiskKind::kBlockio ? block_handler
-                                                        : null_handler;
+                          : kind == VdiskKind::kNullio  ? null_handler
+                                                        : cdrom_handler;
   std::optional<base::Status> result;
   registry.create_device(handler, name, parameters, [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
@@ -153,9 +155,10 @@ int DiskRig::add(VdiskKind kind, const std::string& name, const target::Paramete
   return !result || *result ? 0 : result->error().code;
 }
 
-void DiskRig::map(const std::string& name, std::uint16_t lun) {
+void DiskRig::map(const std::string& name, std::uint16_t lun, bool read_only) {
   std::optional<base::Status> result;
-  registry.add_lun(target->default_group(), name, lun, false, [&](base::Status status) { result = std::move(status); });
+  registry.add_lun(target->default_group(), name, lun, read_only,
+                   [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
   ASSERT_TRUE(result && *result);
 }

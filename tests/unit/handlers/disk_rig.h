@@ -89,7 +89,7 @@ class DiskRig {
 
   // add_device; the error's code, 0 for success.
   int add(VdiskKind kind, const std::string& name, const target::Parameters& parameters);
-  void map(const std::string& name, std::uint16_t lun);
+  void map(const std::string& name, std::uint16_t lun, bool read_only = false);
   // A disk on a simulated store, mapped as LUN 0.
   std::shared_ptr<SimStore> add_simulated(const target::Parameters& parameters, std::size_t size_bytes = 1 << 20);
   std::unique_ptr<Initiator> connect(std::uint8_t number = 1);
@@ -113,7 +113,7 @@ class DiskRig {
   target::Registry registry{shards, log};
   VdiskEnvironment environment;
   VdiskHandler file_handler{VdiskKind::kFileio, environment}, block_handler{VdiskKind::kBlockio, environment},
-      null_handler{VdiskKind::kNullio, environment};
+      null_handler{VdiskKind::kNullio, environment}, cdrom_handler{VdiskKind::kCdrom, environment};
   std::unique_ptr<target::Driver> driver;
   target::Target* target = nullptr;
 };
