@@ -34,6 +34,13 @@ std::vector<std::uint8_t> beginning_of(const io::Buffer& data, std::size_t lengt
   return bytes;
 }
 
+// What the memory held before may be another initiator's data.
+void complete_unmoved(target::Command& command) {
+  if (command.decoded().direction != scsi::Direction::kIn) return command.complete();
+  command.data().fill_zero();
+  command.complete(command.data().length_bytes());
+}
+
 bool is_descriptor_format(base::Bytes sense) { return (sense[0] & 0x7F) >= 0x72; }
 
 }  // namespace
@@ -70,8 +77,7 @@ void make_control_page_request(ScsiCall& call, base::MutableBytes into, const Pa
 void PassThroughUnit::execute(target::Command& command) {
   const Operation operation = command.decoded().operation();
   const bool moves_data = operation == Operation::kRead || operation == Operation::kWrite;
-  if (kind().moves_no_data && moves_data)
-    return command.complete(command.decoded().direction == scsi::Direction::kIn ? command.data().length_bytes() : 0);
+  if (kind().moves_no_data && moves_data) return complete_unmoved(command);
   command.emplace_scratch<PassedCommand>(*this, command).begin();
 }
 

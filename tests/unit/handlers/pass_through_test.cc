@@ -323,7 +323,7 @@ TEST_F(PassedCommands, PerfFormsMoveNoData) {
   EXPECT_TRUE(initiator->run({0x2A, 0, 0, 0, 0, 0, 0, 0, 1}, 0, Data(512)).good());
   Outcome read = initiator->run({0x28, 0, 0, 0, 0, 0, 0, 0, 1}, 512);
   EXPECT_TRUE(read.good());
-  EXPECT_EQ(read.data.size(), 512u);
+  EXPECT_EQ(read.data, Data(512));
   EXPECT_EQ(commands_seen(0x28) + commands_seen(0x2A), 0u);
   const std::size_t before = commands_seen(0x00);
   EXPECT_TRUE(initiator->run({0x00}).good());
