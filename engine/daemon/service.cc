@@ -148,6 +148,9 @@ void Service::build_pass_through() {
   simulated_host_ = std::make_unique<handlers::SimScsiHost>();
   for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
   handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
+  if (!options_.machine_scsi_hosts) return;
+  machine_host_ = std::make_unique<handlers::SgHost>(handlers::SgHost::Places{}, sg_calls_, *control_, log_);
+  handlers::show_scsi_devices(*machine_host_, *registry_, *pass_through_environment_);
 }
 
 base::Status Service::serve_tree(int fuse_fd) {
@@ -219,6 +222,7 @@ void Service::stop() {
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
+    if (machine_host_) machine_host_->stop();
     control_socket_->stop([this, ended] { stop_drivers([ended] { ended->set_value(); }); });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {

@@ -19,6 +19,7 @@
 #include "engine/srp/driver.h"
 #include "engine/target/registry.h"
 #include "handlers/pass_through/handler.h"
+#include "handlers/scsi_host/sg_host.h"
 #include "handlers/vdisk/handler.h"
 #include "sysfsfs/tree_filesystem.h"
 
@@ -66,7 +67,9 @@ class Service {
   unsigned long vdisk_trace_level_;
   std::unique_ptr<handlers::PassThroughEnvironment> pass_through_environment_;
   std::vector<std::unique_ptr<target::Handler>> scsi_handlers_;
+  handlers::KernelSgCalls sg_calls_;
   std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<handlers::SgHost> machine_host_;
   std::unique_ptr<handlers::SimScsiHost> simulated_host_;
   std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<copy_manager::Driver> copy_manager_;
