@@ -15,7 +15,7 @@ using target::Target;
 using target::TargetManagement;
 using Change = TargetManagement::Change;
 
-constexpr std::size_t kMaximumNameLength = 255;  // what a directory entry may have
+constexpr std::size_t kMaximumNameLength = 1024;  // what FUSE can show
 
 std::string available(std::string_view what, std::span<const std::string_view> names) {
   if (names.empty()) return {};

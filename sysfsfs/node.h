@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +20,20 @@ namespace uscst::sysfsfs {
 inline constexpr std::size_t kPageBytes = 4096;               // of one write, and the size that stat(2) shows
 inline constexpr std::size_t kContentBytes = kPageBytes - 1;  // SCST prints into a page, and a NUL ends what it prints
 
+// A writer that waits. `give_up`, where the file sets it, takes back what the writer waits for when a signal makes it
+// leave; without it the work goes on.
+struct Writer {
+  std::function<void()> give_up{};
+};
+
 // One attribute file.
 class File {
  public:
   virtual ~File() = default;
   // The whole content as of now; what is beyond kContentBytes is cut off by the caller.
   virtual base::Result<std::string> content() { return base::fail(EIO, "the attribute cannot be read"); }
+  // The same where the text may come later: `done` is called once. What the tree calls.
+  virtual void load(target::ShowDone done) { done(content()); }
   // One command: at most kPageBytes, no NUL in it. `done` is called once, now or later.
   virtual void store(std::string text, target::Done done) {
     (void)text;
@@ -32,6 +41,12 @@ class File {
   }
   // Whether NULs are part of what is written.
   virtual bool takes_nuls() const { return false; }
+  // The same for files whose writers can take their work back. What the tree calls; `writer` is there only as long as
+  // this call.
+  virtual void store_for(Writer& writer, std::string text, target::Done done) {
+    (void)writer;
+    store(std::move(text), std::move(done));
+  }
   // False once what the file stands for is gone although its directory is there.
   virtual bool exists() const { return true; }
 };

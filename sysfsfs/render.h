@@ -48,6 +48,15 @@ class AttributeFile final : public File {
                   shows_key(row_.key, *value, default_value, written && written->contains(row_.name)));
   }
 
+  void load(target::ShowDone done) override {
+    if (!row_.show_later) return done(content());
+    auto rendered = [layout = row_.layout, done = std::move(done)](base::Result<std::string> value) mutable {
+      done(value ? base::Result<std::string>(render(*value, layout, false)) : std::move(value));
+    };
+    queue_.read([this](target::ShowDone gathered) { row_.show_later(object_, std::move(gathered)); },
+                std::move(rendered));
+  }
+
   bool takes_nuls() const override { return row_.takes_nuls; }
 
   void store(std::string text, target::Done done) override {

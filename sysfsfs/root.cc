@@ -1,10 +1,10 @@
 // The top directory.
 #include <fmt/format.h>
-#include <sys/utsname.h>
 
 #include <limits>
 
 #include "engine/base/numbers.h"
+#include "engine/target/trace.h"
 #include "sysfsfs/views.h"
 
 namespace uscst::sysfsfs {
@@ -15,7 +15,6 @@ using target::Registry;
 using Row = target::Attribute<Registry>;
 
 constexpr std::size_t kMaximumClusterName = 63;  // DLM_LOCKSPACE_LEN less the NUL
-constexpr auto kMeasureLatencyLimit = std::chrono::seconds(10);
 
 // The number that the text is, put where `assign` says.
 template <class Assign>
@@ -36,7 +35,11 @@ base::Result<std::uint64_t> thread_count(std::string_view text) {
 }
 
 base::Status store_cluster_name(Registry& registry, std::string_view text) {
-  if (text.ends_with('\n')) text.remove_suffix(1);
+  // SCST takes the newline at the end of the write for the last character of the text, which a NUL may have ended
+  // before.
+  const bool newline = text.ends_with('\n');
+  text = text.substr(0, text.find('\0'));
+  if (newline && !text.empty()) text.remove_suffix(1);
   if (text.size() > kMaximumClusterName) {
     return base::fail(EINVAL, fmt::format("cluster_name: at most {} characters", kMaximumClusterName));
   }
@@ -59,7 +62,8 @@ constexpr Row kRows[] = {
      .key = KeyRule::kAlways,
      .layout = target::Layout::kLineOrNothing,
      .show = [](const Registry& r) -> base::Result<std::string> { return r.settings.cluster_name; },
-     .store = store_cluster_name},
+     .store = store_cluster_name,
+     .takes_nuls = true},
     {.name = "force_global_sgv_pool",
      .mode = 0644,
      .key = KeyRule::kWhenNotDefault,
@@ -121,15 +125,6 @@ constexpr Row kRows[] = {
      .default_of = [](const Registry& r) { return fmt::format("{}", r.settings.default_threads); }},
 };
 
-std::string version_text() {
-  utsname system{};
-  uname(&system);
-  return fmt::format(
-      "SCST version: 3.11.0-pre\nSCST build date: \nSCST build number: 0\nSCST git commit sha1: \nSCST kver: {}\n"
-      "SCST arch type: {}\nSCST config: TRACING\n",
-      system.release, system.machine);
-}
-
 class RootDirectory final : public VisitedDirectory {
  public:
   explicit RootDirectory(Context& context) : context_(context) {}
@@ -155,16 +150,28 @@ class RootDirectory final : public VisitedDirectory {
       if (c.queue.pending() > 0) return base::fail(EAGAIN, "management work is going on");
       return fmt::format("{}\n", c.queue.last_result());
     });
-    entries.file(
+    entries.slow_file(
         "measure_latency", 0644,
-        [&c = context_]() -> base::Result<std::string> { return c.registry.settings.measure_latency ? "1\n" : "0\n"; },
-        [this](std::string text, target::Done done) { store_measure_latency(text, std::move(done)); });
-    entries.file(
+        [&c = context_](target::ShowDone done) { done(c.registry.settings.measure_latency ? "1\n" : "0\n"); },
+        [this](Writer& writer, std::string text, target::Done done) {
+          store_measure_latency(writer, text, std::move(done));
+        });
+    entries.slow_file(
         "suspend", 0644,
-        [&c = context_]() -> base::Result<std::string> { return fmt::format("{}\n", c.registry.suspend_depth()); },
-        [this](std::string text, target::Done done) { store_suspend(text, std::move(done)); });
-    entries.file("trace_cmds", 0444, []() -> base::Result<std::string> { return ""; });
-    entries.file("trace_mcmds", 0444, []() -> base::Result<std::string> { return ""; });
+        [&c = context_](target::ShowDone done) { done(fmt::format("{}\n", c.registry.suspend_depth())); },
+        [this](Writer& writer, std::string text, target::Done done) { store_suspend(writer, text, std::move(done)); });
+    entries.slow_file("trace_cmds", 0444, [&c = context_](target::ShowDone done) {
+      auto gather = [&c](target::ShowDone gathered) {
+        target::trace_commands(c.registry.shards(), kContentBytes, std::move(gathered));
+      };
+      c.queue.read(gather, std::move(done));
+    });
+    entries.slow_file("trace_mcmds", 0444, [&c = context_](target::ShowDone done) {
+      auto gather = [&c](target::ShowDone gathered) {
+        target::trace_managements(c.registry.shards(), kContentBytes, std::move(gathered));
+      };
+      c.queue.read(gather, std::move(done));
+    });
     entries.file(
         "trace_level", 0644,
         [&c = context_]() -> base::Result<std::string> {
@@ -176,30 +183,24 @@ class RootDirectory final : public VisitedDirectory {
     entries.file("version", 0444, []() -> base::Result<std::string> { return version_text(); });
   }
 
-  void store_suspend(std::string_view text, target::Done done) {
+  // A writer that leaves takes its request along.
+  void store_suspend(Writer& writer, std::string_view text, target::Done done) {
     auto number = base::parse_signed(text);
     if (!number) return done(std::unexpected(number.error()));
     if (*number >= 0) {
       // Beyond what a duration holds there is no difference to for ever, which is what 0 means.
       bool for_ever = *number > std::chrono::duration_cast<std::chrono::seconds>(base::Duration::max()).count();
-      return context_.registry.suspend(std::chrono::seconds(for_ever ? 0 : *number), std::move(done));
+      writer.give_up = context_.registry.suspend(std::chrono::seconds(for_ever ? 0 : *number), std::move(done));
+      return;
     }
     context_.registry.resume();
     done({});
   }
 
-  void store_measure_latency(std::string_view text, target::Done done) {
+  void store_measure_latency(Writer& writer, std::string_view text, target::Done done) {
     auto number = base::parse_signed(text);
     if (!number) return done(std::unexpected(number.error()));
-    Registry& registry = context_.registry;
-    registry.suspend(kMeasureLatencyLimit,
-                     [&registry, on = *number != 0, done = std::move(done)](base::Status status) mutable {
-                       if (status) {
-                         registry.settings.measure_latency = on;
-                         registry.resume();
-                       }
-                       done(std::move(status));
-                     });
+    writer.give_up = context_.registry.set_measure_latency(*number != 0, std::move(done));
   }
 
   Context& context_;

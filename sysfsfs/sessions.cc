@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/scsi/lun.h"
+#include "engine/target/shard.h"
 #include "sysfsfs/names.h"
 #include "sysfsfs/views.h"
 
@@ -42,16 +43,21 @@ constexpr auto kBytes = &Direction::bytes;
 constexpr auto kUnaligned = &Direction::unaligned_commands;
 constexpr int kKilobytes = 10;
 
+// The session's share of what is active at its nexus' LUNs, or at one of them; its reactor knows.
+void count_active(const Session& session, const std::shared_ptr<NexusLun>& at, target::ShowDone done) {
+  auto count = [tasks = session.tasks_pointer(), at, done = std::move(done)]() mutable {
+    int active = 0;
+    tasks->for_each_command([&](const target::Command& command) {
+      active += command.counted() && (!at || command.nexus_lun() == at.get()) ? 1 : 0;
+    });
+    tasks->shard().group().control().post([active, done = std::move(done)]() mutable { done(std::to_string(active)); });
+  };
+  session.tasks_pointer()->shard().executor().post(std::move(count));
+}
+
 constexpr Row kRows[] = {
     {.name = "active_commands",
-     .show = [](const Session& s) -> base::Result<std::string> {
-       int sum = 0;
-       auto map = s.lun_map();
-       if (map) {
-         for (const LunMap::Entry& entry : map->entries) sum += entry.nexus_lun->active_commands.load();
-       }
-       return fmt::format("{}", sum);
-     }},
+     .show_later = [](const Session& s, target::ShowDone done) { count_active(s, nullptr, std::move(done)); }},
     {.name = "commands",
      .show = [](const Session& s) -> base::Result<std::string> {
        return fmt::format("{}", s.counters().commands.load());
@@ -94,17 +100,29 @@ class SessionLunDirectory final : public VisitedDirectory {
 
  private:
   void visit(Entries& entries) override {
-    entries.file("active_commands", 0444, [this]() -> base::Result<std::string> {
-      auto nexus_lun = nexus_lun_.lock();
-      return fmt::format("{}\n", nexus_lun ? nexus_lun->active_commands.load() : 0);
+    entries.slow_file("active_commands", 0444, [this](target::ShowDone done) {
+      auto with_newline = [done = std::move(done)](base::Result<std::string> count) mutable {
+        done(count ? *count + '\n' : std::move(count));
+      };
+      count_active(session_, nexus_lun_.lock(), std::move(with_newline));
     });
-    // Commands run on the reactor of their channel, not on threads of the device.
-    entries.file("thread_index", 0444, []() -> base::Result<std::string> { return "-1\n"; });
-    entries.file("thread_pid", 0444, []() -> base::Result<std::string> { return ""; });
+    entries.file("thread_index", 0444, [this]() -> base::Result<std::string> {
+      auto map = session_.lun_map();
+      const LunMap::Entry* entry = map ? map->find(lun_) : nullptr;
+      return fmt::format("{}\n", entry && has_own_threads(entry->nexus_lun->device()) ? entry->thread_index : -1);
+    });
+    // The reactor that carries the session's commands out; the pool of blocking calls is everybody's.
+    entries.file("thread_pid", 0444, [this]() -> base::Result<std::string> {
+      int thread = session_.tasks_pointer()->shard().thread_id();
+      return thread == 0 ? std::string() : fmt::format("{}\n", thread);
+    });
     auto nexus_lun = nexus_lun_.lock();
     const bool protects = session_.target().driver().protection_support().supported;
     if (protects && nexus_lun && nexus_lun->device().unit().protection().type != 0) add_dif_checks_failed(entries);
   }
+
+  // threads_num above 0 and not one pool for all initiators.
+  static bool has_own_threads(const target::Device& device) { return device.threads_num > 0 && !device.threads_shared; }
 
   Session& session_;
   const std::uint16_t lun_;
@@ -134,7 +152,8 @@ class SessionDirectory final : public VisitedDirectory {
       std::string here = path_of(target_) + "/sessions/" + shown_name(session_.name());
       return link_text(here, path_of(session_.group()) + "/luns");
     });
-    if (entries.wants("latency", EntryKind::kDirectory)) entries.give(directory_entry(latency_directory(context_)));
+    if (entries.wants("latency", EntryKind::kDirectory))
+      entries.give(directory_entry(latency_directory(context_, session_pointer_.lock())));
     visit_luns(entries);
   }
 
@@ -181,30 +200,10 @@ class SessionsDirectory final : public VisitedDirectory {
   Target& target_;
 };
 
-// Statistics are not kept yet: the header line is what SCST shows without any.
-class LatencyDirectory final : public VisitedDirectory {
- public:
-  std::size_t subdirectory_count() override { return 0; }
-
- private:
-  void visit(Entries& entries) override {
-    for (char direction : {'n', 'r', 'w', 'b'}) {
-      for (unsigned bytes = 512; bytes <= 524288; bytes *= 2) {
-        entries.file(
-            fmt::format("{}{}", direction, bytes), 0644,
-            []() -> base::Result<std::string> { return "state count min max avg stddev\n"; },
-            [](std::string, target::Done done) { done({}); });
-      }
-    }
-  }
-};
-
 }  // namespace
 
 std::unique_ptr<Directory> sessions_directory(Context& context, Target& target) {
   return std::make_unique<SessionsDirectory>(context, target);
 }
-
-std::unique_ptr<Directory> latency_directory(Context&) { return std::make_unique<LatencyDirectory>(); }
 
 }  // namespace uscst::sysfsfs

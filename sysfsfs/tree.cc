@@ -142,7 +142,6 @@ NodeId Tree::give_id(const std::shared_ptr<Node>& node) {
 }
 
 OrErrno<NodeId> Tree::lookup(NodeId parent_id, std::string_view name) {
-  if (name.size() > kMaximumNameLength) return std::unexpected(ENAMETOOLONG);
   auto parent = node_of(parent_id);
   if (!parent) return std::unexpected(ESTALE);
   if (parent->entry.kind != EntryKind::kDirectory) return std::unexpected(ENOTDIR);
@@ -303,25 +302,33 @@ void Tree::close(std::unique_ptr<OpenFile> file) {
 
 bool Tree::exists(const OpenFile& file) const { return exists(*file.node_); }
 
-OrErrno<std::string_view> Tree::read(OpenFile& file, std::uint64_t offset, std::size_t size) {
-  bool goes_on = file.has_content_ && offset != 0 && offset == file.next_offset_;
-  bool has_more = goes_on && offset < file.content_.size();
-  if (!has_more && !exists(*file.node_)) return std::unexpected(ENODEV);
-  if (!goes_on) {
-    file.has_content_ = false;
-    auto content = file.node_->entry.file->content();
-    if (!content) return std::unexpected(content.error().code);
-    file.content_ = std::move(*content);
-    if (file.content_.size() > kContentBytes) file.content_.resize(kContentBytes);
-    file.has_content_ = true;
-  }
-  std::string_view piece = file.content_;
+std::string_view Tree::OpenFile::Content::take(std::uint64_t offset, std::size_t size) {
+  std::string_view piece = text;
   piece = offset < piece.size() ? piece.substr(offset, size) : std::string_view{};
-  file.next_offset_ = offset + piece.size();
+  next_offset = offset + piece.size();
   return piece;
 }
 
-void Tree::write(OpenFile& file, std::string_view data, WriteDone done) {
+void Tree::read(OpenFile& file, std::uint64_t offset, std::size_t size, ReadDone done) {
+  auto& content = *file.content_;
+  bool goes_on = content.loaded && offset != 0 && offset == content.next_offset;
+  bool has_more = goes_on && offset < content.text.size();
+  if (!has_more && !exists(*file.node_)) return done(std::unexpected(ENODEV));
+  if (goes_on) return done(content.take(offset, size));
+  content.loaded = false;
+  // The node stays while the file loads, and so does what the open file has read.
+  auto loaded = [node = file.node_, keep = file.content_, offset, size,
+                 done = std::move(done)](base::Result<std::string> text) mutable {
+    if (!text) return done(std::unexpected(text.error().code));
+    keep->text = std::move(*text);
+    if (keep->text.size() > kContentBytes) keep->text.resize(kContentBytes);
+    keep->loaded = true;
+    done(keep->take(offset, size));
+  };
+  file.node_->entry.file->load(std::move(loaded));
+}
+
+void Tree::write(OpenFile& file, std::string_view data, Writer& writer, WriteDone done) {
   if (!exists(*file.node_)) return done(std::unexpected(ENODEV));
   if (data.empty()) return done(std::size_t{0});
   data = data.substr(0, kPageBytes);
@@ -333,7 +340,7 @@ void Tree::write(OpenFile& file, std::string_view data, WriteDone done) {
     if (!status) log.warning("{}: '{}' was refused: {}", path_of(*node), shown, status.error().text);
     done(status ? OrErrno<std::size_t>(taken) : std::unexpected(status.error().code));
   };
-  file.node_->entry.file->store(std::move(text), std::move(answer));
+  file.node_->entry.file->store_for(writer, std::move(text), std::move(answer));
 }
 
 }  // namespace uscst::sysfsfs

@@ -73,11 +73,14 @@ class Tree {
   // another id. `process` tells the second try.
   OrErrno<std::unique_ptr<OpenFile>> open(NodeId id, int flags, pid_t process);
   void close(std::unique_ptr<OpenFile> file);
-  // Content is made anew by a read that does not go on where the last one on this open file ended.
-  OrErrno<std::string_view> read(OpenFile& file, std::uint64_t offset, std::size_t size);
-  // Takes at most kPageBytes and answers how many; `done` is called once, now or later.
+  // Content is made anew by a read that does not go on where the last one on this open file ended. `done` is called
+  // once, now or later; what it is given holds until it returns. The file may have been closed before.
+  using ReadDone = std::move_only_function<void(OrErrno<std::string_view>)>;
+  void read(OpenFile& file, std::uint64_t offset, std::size_t size, ReadDone done);
+  // Takes at most kPageBytes and answers how many; `done` is called once, now or later. `writer` has to stay only until
+  // this returns.
   using WriteDone = std::move_only_function<void(OrErrno<std::size_t>)>;
-  void write(OpenFile& file, std::string_view data, WriteDone done);
+  void write(OpenFile& file, std::string_view data, Writer& writer, WriteDone done);
   bool exists(const OpenFile& file) const;
 
   std::size_t node_count() const { return ids_.size(); }
@@ -107,9 +110,14 @@ class Tree::OpenFile {
   const std::shared_ptr<Node> node_;
   const NodeId id_;
   const bool writes_;
-  std::string content_;
-  bool has_content_ = false;
-  std::uint64_t next_offset_ = 0;
+  // Also a load's that is under way.
+  struct Content {
+    std::string text;
+    bool loaded = false;
+    std::uint64_t next_offset = 0;
+    std::string_view take(std::uint64_t offset, std::size_t size);
+  };
+  const std::shared_ptr<Content> content_ = std::make_shared<Content>();
 };
 
 }  // namespace uscst::sysfsfs

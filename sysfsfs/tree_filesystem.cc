@@ -27,11 +27,12 @@ class TreeFilesystem::Session {
   base::Status start(int fuse_fd);
 
  private:
-  // A write that has no answer yet. `request` is null once it was interrupted.
+  // A read or write that has no answer yet. `request` is null once it was interrupted.
   struct Waiting {
     Session* session = nullptr;  // null once the session is gone
     fuse_req_t request = nullptr;
     bool interrupted = false;
+    Writer writer{};
   };
   struct Listing {
     std::vector<Tree::DirectoryEntry> entries;
@@ -69,7 +70,11 @@ class TreeFilesystem::Session {
   void list_extended(fuse_req_t request, fuse_ino_t id, std::size_t size);
 
   static void interrupt(fuse_req_t request, void* waiting);
-  void answer(const std::shared_ptr<Waiting>& waiting, OrErrno<std::size_t> taken);
+  std::shared_ptr<Waiting> wait(fuse_req_t request);
+  // May call back when its process gets a signal, from now on.
+  static void allow_interrupt(const std::shared_ptr<Waiting>& waiting);
+  // The request to be answered now, or null; it waits no longer.
+  static fuse_req_t take(const std::shared_ptr<Waiting>& waiting);
   static Tree::OpenFile& file_of(const fuse_file_info& info);
 
   TreeFilesystem& owner_;
@@ -243,31 +248,44 @@ void TreeFilesystem::Session::open(fuse_req_t request, fuse_ino_t id, fuse_file_
 }
 
 void TreeFilesystem::Session::read(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info& info) {
-  auto piece = tree_.read(file_of(info), static_cast<std::uint64_t>(offset), size);
-  if (piece) {
-    fuse_reply_buf(request, piece->data(), piece->size());
-  } else {
-    fuse_reply_err(request, piece.error());
-  }
+  auto waiting = wait(request);
+  tree_.read(file_of(info), static_cast<std::uint64_t>(offset), size, [waiting](OrErrno<std::string_view> piece) {
+    fuse_req_t asked = take(waiting);
+    if (asked && piece) {
+      fuse_reply_buf(asked, piece->data(), piece->size());
+    } else if (asked) {
+      fuse_reply_err(asked, piece.error());
+    }
+  });
+  allow_interrupt(waiting);
 }
 
 void TreeFilesystem::Session::write(fuse_req_t request, std::string_view data, const fuse_file_info& info) {
-  auto waiting = std::make_shared<Waiting>(Waiting{.session = this, .request = request});
-  waiting_.insert(waiting);
-  tree_.write(file_of(info), data, [waiting](OrErrno<std::size_t> taken) {
-    if (waiting->session) waiting->session->answer(waiting, taken);
+  auto waiting = wait(request);
+  tree_.write(file_of(info), data, waiting->writer, [waiting](OrErrno<std::size_t> taken) {
+    fuse_req_t asked = take(waiting);
+    if (asked && taken) {
+      fuse_reply_write(asked, *taken);
+    } else if (asked) {
+      fuse_reply_err(asked, taken.error());
+    }
   });
-  if (waiting->request) fuse_req_interrupt_func(request, interrupt, waiting.get());
+  allow_interrupt(waiting);
 }
 
-void TreeFilesystem::Session::answer(const std::shared_ptr<Waiting>& waiting, OrErrno<std::size_t> taken) {
-  fuse_req_t request = std::exchange(waiting->request, nullptr);
-  if (request && taken) {
-    fuse_reply_write(request, *taken);
-  } else if (request) {
-    fuse_reply_err(request, taken.error());
-  }
-  waiting_.erase(waiting);
+std::shared_ptr<TreeFilesystem::Session::Waiting> TreeFilesystem::Session::wait(fuse_req_t request) {
+  auto waiting = std::make_shared<Waiting>(Waiting{.session = this, .request = request});
+  waiting_.insert(waiting);
+  return waiting;
+}
+
+void TreeFilesystem::Session::allow_interrupt(const std::shared_ptr<Waiting>& waiting) {
+  if (waiting->request) fuse_req_interrupt_func(waiting->request, interrupt, waiting.get());
+}
+
+fuse_req_t TreeFilesystem::Session::take(const std::shared_ptr<Waiting>& waiting) {
+  if (waiting->session) waiting->session->waiting_.erase(waiting);
+  return std::exchange(waiting->request, nullptr);
 }
 
 // Called from within libfuse, which still holds the request: the answer is given afterwards.
@@ -278,7 +296,8 @@ void TreeFilesystem::Session::interrupt(fuse_req_t, void* data) {
   for (const auto& known : waiting->session->waiting_) {
     if (known.get() != waiting) continue;
     waiting->session->owner_.control_.post([known] {
-      if (fuse_req_t request = std::exchange(known->request, nullptr)) fuse_reply_err(request, EINTR);
+      if (fuse_req_t asked = std::exchange(known->request, nullptr)) fuse_reply_err(asked, EINTR);
+      if (auto give_up = std::exchange(known->writer.give_up, nullptr)) give_up();
     });
     return;
   }
@@ -368,7 +387,8 @@ fuse_lowlevel_ops TreeFilesystem::Session::operations() {
     of(r).write(r, {data, size}, *info);
   };
   table.release = [](fuse_req_t r, fuse_ino_t, fuse_file_info* info) { of(r).release(r, *info); };
-  table.flush = [](fuse_req_t r, fuse_ino_t, fuse_file_info*) { fuse_reply_err(r, 0); };
+  // Nothing to do at close(2); this answer tells the kernel not to ask again.
+  table.flush = [](fuse_req_t r, fuse_ino_t, fuse_file_info*) { fuse_reply_err(r, ENOSYS); };
   table.fsync = [](fuse_req_t r, fuse_ino_t, int, fuse_file_info*) { fuse_reply_err(r, 0); };
   table.fsyncdir = table.fsync;
   table.poll = [](fuse_req_t r, fuse_ino_t, fuse_file_info* info, fuse_pollhandle* handle) {

@@ -23,6 +23,24 @@ class FunctionFile final : public File {
   const Entries::Store store_;
 };
 
+class SlowFunctionFile final : public File {
+ public:
+  SlowFunctionFile(Entries::ShowLater show, Entries::StoreFor store)
+      : show_(std::move(show)), store_(std::move(store)) {}
+  void load(target::ShowDone done) override {
+    if (!show_) return done(File::content());
+    show_(std::move(done));
+  }
+  void store_for(Writer& writer, std::string text, target::Done done) override {
+    if (!store_) return File::store(std::move(text), std::move(done));
+    store_(writer, std::move(text), std::move(done));
+  }
+
+ private:
+  const Entries::ShowLater show_;
+  const Entries::StoreFor store_;
+};
+
 }  // namespace
 
 bool Entries::wants(std::string_view name, EntryKind kind, std::uint64_t identity) {
@@ -34,6 +52,11 @@ bool Entries::wants(std::string_view name, EntryKind kind, std::uint64_t identit
 void Entries::file(std::string_view name, mode_t mode, Show show, Store store, std::uint64_t identity) {
   if (!wants(name, EntryKind::kFile, identity)) return;
   give(file_entry(mode, std::make_unique<FunctionFile>(std::move(show), std::move(store)), identity));
+}
+
+void Entries::slow_file(std::string_view name, mode_t mode, ShowLater show, StoreFor store, std::uint64_t identity) {
+  if (!wants(name, EntryKind::kFile, identity)) return;
+  give(file_entry(mode, std::make_unique<SlowFunctionFile>(std::move(show), std::move(store)), identity));
 }
 
 void Entries::link(std::string_view name, const std::function<std::string()>& text, std::uint64_t identity) {

@@ -47,6 +47,10 @@ class Entries {
   using Show = std::function<base::Result<std::string>()>;
   using Store = std::function<void(std::string text, target::Done done)>;
   void file(std::string_view name, mode_t mode, Show show, Store store = {}, std::uint64_t identity = 0);
+  // The same with content that comes later, and for writers that can take their work back.
+  using ShowLater = std::function<void(target::ShowDone done)>;
+  using StoreFor = std::function<void(Writer& writer, std::string text, target::Done done)>;
+  void slow_file(std::string_view name, mode_t mode, ShowLater show, StoreFor store = {}, std::uint64_t identity = 0);
   void link(std::string_view name, const std::function<std::string()>& text, std::uint64_t identity = 0);
 
   std::optional<Entry> take_found() { return std::move(found_); }
@@ -78,7 +82,7 @@ std::unique_ptr<Directory> targets_directory(Context& context, target::Driver& d
 std::unique_ptr<Directory> luns_directory(Context& context, target::AccessGroup& group);
 std::unique_ptr<Directory> ini_groups_directory(Context& context, target::Target& target);
 std::unique_ptr<Directory> sessions_directory(Context& context, target::Target& target);
-std::unique_ptr<Directory> latency_directory(Context& context);
+std::unique_ptr<Directory> latency_directory(Context& context, const std::shared_ptr<target::Session>& session);
 std::unique_ptr<Directory> sgv_directory(Context& context);
 std::unique_ptr<Directory> device_groups_directory(Context& context);
 
@@ -93,6 +97,7 @@ std::string path_of(const target::AccessGroup& group);  // of the target for its
 // are 0, and a write has nothing to clear.
 void add_dif_checks_failed(Entries& entries);
 std::span<const target::Attribute<target::AccessGroup>> group_attributes();
+std::string version_text();
 std::string device_type_text(int type);  // "0 - Direct-access device (e.g., magnetic disk)"
 
 }  // namespace uscst::sysfsfs

@@ -21,11 +21,12 @@ base::Result<int> Actions::set_attributes(const Settable& object, const Wanted& 
   int changes = 0;
   for (const auto& [name, value] : as_parameters(wanted)) {
     const auto now = existing.find(name);
-    if (now == existing.end()) {
+    const bool is_known = now != existing.end();
+    if (!is_known && !existing.contains(kAnyAttribute)) {
       console_.print("{}'{}', ignoring.\n\n", object.lacking, name);
       continue;
     }
-    if (now->second.contains(value)) {
+    if (is_known && now->second.contains(value)) {
       if (tell_same) console_.print("\t-> Attribute '{}' already set to value '{}', ignoring.\n", name, value);
       continue;
     }
@@ -166,7 +167,7 @@ base::Result<int> Actions::set_dynamic(const Dynamic& object, const Wanted& want
   for (const auto& [name, value] : as_parameters(wanted)) {
     const bool is_dynamic = object.names.contains(name);
     const auto now = existing.find(name);
-    if (now == existing.end() && !is_dynamic) {
+    if (now == existing.end() && !is_dynamic && !existing.contains(kAnyAttribute)) {
       console_.print("\t-> WARNING: {} lacks the settable attribute '{}', ignoring.\n\n", object.subject, name);
     } else if (now != existing.end() && now->second.erase(value) != 0) {
       continue;  // has that value, and keeps it

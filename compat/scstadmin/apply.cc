@@ -146,19 +146,18 @@ bool same_number(const std::string& a, const std::string& b) {
 
 // `enabled` comes last, when all LUNs are there.
 base::Result<int> enable_target(Actions& actions, const LunOwner& owner, const ConfNode& content) {
-  const Attributes now = actions.scst().target_attributes(owner.driver, owner.target).value_or(Attributes());
-  const auto enabled = now.find("enabled");
-  if (enabled == now.end() || !enabled->second.value) return 0;
+  const std::optional<std::string> now = actions.scst().enabled(owner.path());
+  if (!now) return 0;
   const auto& wanted = content.below("enabled");
   if (!wanted.empty()) {
     const std::string& value = wanted.begin()->first;
-    if (same_number(value, *enabled->second.value)) return 0;
+    if (same_number(value, *now)) return 0;
     if (const base::Status set = actions.set_target_attribute(owner.driver, owner.target, "enabled", value); !set) {
       return std::unexpected(set.error());
     }
     return 1;
   }
-  if (owner.driver == "copy_manager" || same_number("0", *enabled->second.value)) return 0;
+  if (owner.driver == "copy_manager" || same_number("0", *now)) return 0;
   if (!actions.flags().force) {
     actions.console().print("\t-> Driver/target '{}' is enabled but not in configuration. Use -force to disable it.\n",
                             owner.label());
@@ -185,11 +184,9 @@ base::Result<int> enable_targets(Actions& actions, const ConfNode& conf) {
 base::Result<int> enable_drivers(Actions& actions, const ConfNode& conf) {
   int changes = 0;
   for (const auto& [driver, section] : conf.below("TARGET_DRIVER")) {
-    const Attributes now = actions.scst().driver_attributes(driver).value_or(Attributes());
-    const auto enabled = now.find("enabled");
     const auto& wanted = section.below("enabled");
-    if (enabled == now.end() || !enabled->second.value || wanted.empty()) continue;
-    if (same_number(wanted.begin()->first, *enabled->second.value)) continue;
+    const std::optional<std::string> now = wanted.empty() ? std::nullopt : actions.scst().enabled("targets/" + driver);
+    if (!now || same_number(wanted.begin()->first, *now)) continue;
     actions.set_driver_attribute(driver, "enabled", wanted.begin()->first);
     ++changes;
   }
@@ -228,6 +225,8 @@ base::Status apply_conf(Actions& actions, Current current, const ConfNode& conf)
     changes += *changed;
     return {};
   };
+  prefetch_devices(actions.scst().tree(), current);
+  prefetch_assignments(actions.scst().tree(), current);
   // What goes, goes first: devices that are opened next may need the LUN numbers.
   if (actions.flags().force) {
     if (const base::Status done = count(remove_assignments(actions, current, conf)); !done) return done;

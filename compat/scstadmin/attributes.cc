@@ -11,9 +11,6 @@
 namespace uscst::scstadmin {
 namespace {
 
-constexpr unsigned kOwnerRead = 0400;
-constexpr unsigned kOwnerWrite = 0200;
-
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   const std::size_t start = text.find_first_not_of(kBlanks);
@@ -146,32 +143,45 @@ void add_exports(Attributes& out, const Tree& tree, const std::string& path) {
   for (const std::string& name : tree.list(path).value_or(std::vector<std::string>())) {
     if (tree.link(join_path({path, name})).value_or("").find("targets/copy_manager/") == std::string::npos) {
       exported = {.is_static = true, .is_hidden = true};
+      return;
     }
   }
 }
 
+void add_directory(Attributes& out, const Tree& tree, ObjectKind kind, const std::string& path,
+                   const std::string& name) {
+  if (shows_directories(kind)) out[name].value = "";
+  if (kind == ObjectKind::kDevice && name == "exported") add_exports(out, tree, path);
+}
+
 base::Status add_entry(Attributes& out, const Tree& tree, ObjectKind kind, const std::string& path,
-                       const std::string& name) {
+                       const Entry& entry) {
+  const std::string& name = entry.name;
   const std::string full = join_path({path, name});
   if (has_link_value(kind, name)) {
     out[name] = {.is_static = true, .value = last_part(tree.link(full).value_or(""))};
     return {};
   }
-  const std::optional<NodeInfo> info = tree.stat(full);
-  if (!info) return {};  // gone meanwhile, or a link to nothing
-  if (info->is_directory) {
-    if (shows_directories(kind)) out[name].value = "";
-    if (kind == ObjectKind::kDevice && name == "exported") add_exports(out, tree, full);
+  EntryType type = entry.type;
+  if (type == EntryType::kLink) {
+    const std::optional<NodeInfo> info = tree.stat(full);
+    if (!info) return {};  // a link to nothing
+    type = info->is_directory ? EntryType::kDirectory : EntryType::kFile;
+  }
+  if (type == EntryType::kDirectory) {
+    add_directory(out, tree, kind, full, name);
     return {};
   }
-  if ((info->mode & kOwnerRead) == 0) {
+  const base::Result<FileContent> file = tree.inspect(full);
+  if (!file) {
+    if (!tree.stat(full)) return {};  // gone meanwhile
+    return base::fail(file.error().code, fmt::format("Unable to read attribute '{}': {}", name, file.error().text));
+  }
+  if ((file->info.mode & kOwnerRead) == 0) {
     out[name] = {};
-    return {};
+  } else {
+    add_file(out, kind, name, file->info, file->text);
   }
-  const base::Result<std::string> text = tree.read(full);
-  if (!text)
-    return base::fail(text.error().code, fmt::format("Unable to read attribute '{}': {}", name, text.error().text));
-  add_file(out, kind, name, *info, *text);
   return {};
 }
 
@@ -192,12 +202,12 @@ bool is_written(const std::string& name, const Attribute& attribute, const std::
 }  // namespace
 
 base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path) {
-  const base::Result<std::vector<std::string>> names = tree.list(path);
-  if (!names) return std::unexpected(names.error());
+  const base::Result<std::vector<Entry>> entries = tree.entries(path);
+  if (!entries) return std::unexpected(entries.error());
   Attributes out;
-  for (const std::string& name : *names) {
-    if (is_skipped(kind, name)) continue;
-    const base::Status added = add_entry(out, tree, kind, path, name);
+  for (const Entry& entry : *entries) {
+    if (is_skipped(kind, entry.name)) continue;
+    const base::Status added = add_entry(out, tree, kind, path, entry);
     if (!added) return std::unexpected(added.error());
   }
   if (kind == ObjectKind::kTarget && path.starts_with("targets/scst_local/")) add_session_names(out, tree, path);

@@ -44,6 +44,9 @@ struct Attribute {
 
 using Attributes = std::map<std::string, Attribute>;
 
+// The name that stands for all attributes: of an object that does not exist yet.
+inline constexpr const char* kAnyAttribute = "";
+
 // Errno of listing the directory or of reading a file in it.
 base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path);
 

@@ -53,9 +53,43 @@ base::Result<CurrentDeviceGroup> read_device_group(const Tree& tree, const std::
   return group;
 }
 
+void prefetch_handlers(const Tree& tree, const std::vector<std::string>& handlers) {
+  std::vector<Wish> links;
+  for (const std::string& handler : handlers) {
+    const std::string path = join_path({"handlers", handler});
+    for (const Entry& entry : tree.entries(path).value_or(std::vector<Entry>())) {
+      if (entry.type == EntryType::kLink)
+        links.push_back({Wish::What::kLink, join_path({"devices", entry.name, "handler"})});
+    }
+  }
+  tree.prefetch(links);
+}
+
+// First what is in the groups of a target, then the links of all its LUNs.
+void prefetch_target(const Tree& tree, const std::string& path) {
+  std::vector<std::string> owners{path};
+  std::vector<Wish> directories;
+  for (const std::string& group : list_groups(tree, path).value_or(std::vector<std::string>())) {
+    owners.push_back(join_path({path, "ini_groups", group}));
+    directories.push_back({Wish::What::kEntries, join_path({owners.back(), "luns"})});
+    directories.push_back({Wish::What::kEntries, join_path({owners.back(), "initiators"})});
+  }
+  tree.prefetch(directories);
+  std::vector<Wish> links;
+  for (const std::string& owner : owners) {
+    const std::string luns = join_path({owner, "luns"});
+    for (const Entry& entry : tree.entries(luns).value_or(std::vector<Entry>())) {
+      if (entry.type == EntryType::kDirectory)
+        links.push_back({Wish::What::kLink, join_path({luns, entry.name, "device"})});
+    }
+  }
+  tree.prefetch(links);
+}
+
 base::Status read_handlers(const Tree& tree, Current& current) {
   const Names handlers = list_handlers(tree);
   if (!handlers) return std::unexpected(handlers.error());
+  prefetch_handlers(tree, *handlers);
   for (const std::string& handler : *handlers) {
     Names devices = list_handler_devices(tree, handler);
     if (!devices) return std::unexpected(devices.error());
@@ -72,6 +106,7 @@ base::Status read_drivers(const Tree& tree, Current& current) {
     const Names names = list_targets(tree, driver);
     if (!names) return std::unexpected(names.error());
     for (const std::string& name : *names) {
+      prefetch_target(tree, join_path({"targets", driver, name}));
       base::Result<CurrentTarget> target = read_target(tree, join_path({"targets", driver, name}));
       if (!target) return std::unexpected(target.error());
       targets[name] = std::move(*target);
@@ -83,9 +118,14 @@ base::Status read_drivers(const Tree& tree, Current& current) {
 }  // namespace
 
 Names list_directories(const Tree& tree, const std::string& path) {
-  Names names = tree.list(path);
-  if (names)
-    std::erase_if(*names, [&](const std::string& name) { return !tree.is_directory(join_path({path, name})); });
+  const base::Result<std::vector<Entry>> entries = tree.entries(path);
+  if (!entries) return std::unexpected(entries.error());
+  std::vector<std::string> names;
+  for (const Entry& entry : *entries) {
+    const bool is_directory = entry.type == EntryType::kDirectory ||
+                              (entry.type == EntryType::kLink && tree.is_directory(join_path({path, entry.name})));
+    if (is_directory) names.push_back(entry.name);
+  }
   return names;
 }
 
@@ -93,12 +133,14 @@ Names list_handlers(const Tree& tree) { return sorted(list_directories(tree, "ha
 
 // A device of the handler is an entry that is also in devices/ and whose link `handler` leads back here.
 Names list_handler_devices(const Tree& tree, const std::string& handler) {
-  Names names = tree.list(join_path({"handlers", handler}));
-  if (!names) return names;
-  std::erase_if(*names, [&](const std::string& name) {
-    const std::string device = join_path({"devices", name});
-    return !tree.is_directory(device) || last_part(tree.link(join_path({device, "handler"})).value_or("")) != handler;
-  });
+  const base::Result<std::vector<Entry>> entries = tree.entries(join_path({"handlers", handler}));
+  if (!entries) return std::unexpected(entries.error());
+  std::vector<std::string> names;
+  for (const Entry& entry : *entries) {
+    if (entry.type == EntryType::kFile) continue;
+    const std::optional<std::string> link = tree.link(join_path({"devices", entry.name, "handler"}));
+    if (link && last_part(*link) == handler) names.push_back(entry.name);
+  }
   return names;
 }
 
@@ -158,6 +200,30 @@ base::Result<Current> read_current(const Tree& tree) {
     current.device_groups[name] = std::move(*group);
   }
   return current;
+}
+
+void prefetch_devices(const Tree& tree, const Current& current) {
+  std::vector<Wish> objects;
+  for (const auto& [handler, devices] : current.handlers) {
+    for (const std::string& device : devices) objects.push_back({Wish::What::kObject, join_path({"devices", device})});
+  }
+  tree.prefetch(objects);
+}
+
+void prefetch_assignments(const Tree& tree, const Current& current) {
+  std::vector<Wish> objects;
+  const auto add = [&objects](const std::string& owner, const Luns& luns) {
+    objects.push_back({Wish::What::kObject, owner});
+    for (const auto& [lun, device] : luns) objects.push_back({Wish::What::kObject, join_path({owner, "luns", lun})});
+  };
+  for (const auto& [driver, targets] : current.drivers) {
+    for (const auto& [name, target] : targets) {
+      const std::string path = join_path({"targets", driver, name});
+      add(path, target.luns);
+      for (const auto& [group, content] : target.groups) add(join_path({path, "ini_groups", group}), content.luns);
+    }
+  }
+  tree.prefetch(objects);
 }
 
 std::vector<DoubleInitiator> double_initiators(const Current& current) {

@@ -52,6 +52,10 @@ base::Result<std::vector<std::string>> list_members(const Tree& tree, const std:
 
 base::Result<Current> read_current(const Tree& tree);
 
+// Hints `tree` that the attributes of all devices, and of all targets, groups and LUNs, will be asked for.
+void prefetch_devices(const Tree& tree, const Current& current);
+void prefetch_assignments(const Tree& tree, const Current& current);
+
 // An initiator that is in two groups of one target, if any: driver, target and initiator.
 struct DoubleInitiator {
   std::string driver;

@@ -3,10 +3,24 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "compat/scstadmin/cached_tree.h"
 #include "compat/scstadmin/program.h"
+
+namespace {
+
+// For measurements: what a run asked of the tree.
+void print_calls(uscst::scstadmin::Console& console, const uscst::scstadmin::CallCounts& calls) {
+  console.complain(
+      "tree: {} directories opened, {} attributes opened ({} of them again), {} links read, {} stats, {} writes\n",
+      calls.directories_opened.load(), calls.attributes_read.load(), calls.attributes_read_again(),
+      calls.links_read.load(), calls.stats.load(), calls.writes.load());
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace uscst::scstadmin;
@@ -25,5 +39,15 @@ int main(int argc, char** argv) {
     return 1;
   }
   SysfsTree tree(root);
-  return run_options(parsed.options, tree, console);
+  const std::shared_ptr<CallCounts> counts =
+      std::getenv("SCSTADMIN_COUNT_CALLS") != nullptr ? std::make_shared<CallCounts>() : nullptr;
+  tree.count_calls(counts);
+  CachedTree cached(tree, [&] {
+    auto another = std::make_unique<SysfsTree>(root);
+    another->count_calls(counts);
+    return another;
+  });
+  const int status = run_options(parsed.options, cached, console);
+  if (counts) print_calls(console, *counts);
+  return status;
 }

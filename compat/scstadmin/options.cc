@@ -15,6 +15,7 @@ using K = OptionKind;
 constexpr auto kRows = std::to_array<OptionRow>({
     {"config", A::kOptional, K::kGeneral, "apply a configuration file (default /etc/scst.conf)"},
     {"check_config", A::kOptional, K::kChange, "look for mistakes in a configuration file"},
+    {"plan", A::kOptional, K::kChange, "say what -config would change, and which sessions it touches"},
     {"write_config", A::kRequired, K::kChange, "write what runs into a configuration file"},
     {"clear_config", A::kNone, K::kChange, "remove all devices, LUNs, groups and virtual targets (needs -force)"},
     {"list_handler", A::kOptional, K::kQuery, "handlers, or the devices of one"},
@@ -92,6 +93,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"no_lip", A::kNone, K::kFlag, "the same"},
     {"nonkey", A::kNone, K::kFlag, "list or write attributes that have their default, too"},
     {"force", A::kNone, K::kFlag, "remove what is not in the configuration, even when it is in use"},
+    {"safe", A::kNone, K::kFlag, "stop before a session is hurt, even with -force"},
     {"noprompt", A::kNone, K::kFlag, "do not ask before something is removed"},
     {"cont_on_err", A::kNone, K::kFlag, "go on after an error"},
     {"debug", A::kNone, K::kFlag, "say what would be written to the tree, without doing it"},

@@ -10,6 +10,7 @@
 #include "compat/scstadmin/apply.h"
 #include "compat/scstadmin/conf_old.h"
 #include "compat/scstadmin/list.h"
+#include "compat/scstadmin/plan.h"
 #include "compat/scstadmin/write.h"
 
 namespace uscst::scstadmin {
@@ -62,6 +63,7 @@ class Program {
 
   Exit dispatch() {
     if (has("config")) return config();
+    if (has("plan")) return plan();
     if (has("check_config")) return check(get("check_config"));
     if (has("write_config")) return write();
     if (has("clear_config")) return clear();
@@ -121,8 +123,36 @@ class Program {
         return std::unexpected(stopped.error());
     }
     if (flags_.force && !actions_.confirmed()) return 0;
+    if (const base::Status safe = protect_sessions(); !safe) return std::unexpected(safe.error());
     if (const base::Status done = apply_conf(actions_, current_, conf_); !done) return std::unexpected(done.error());
     return 0;
+  }
+
+  // Nothing is changed when a session would be hurt, unless that is forced.
+  base::Status protect_sessions() {
+    const bool forced = flags_.force && !has("safe");
+    if (forced || flags_.debug || !has_sessions(scst_.tree(), current_)) return {};
+    const Plan plan = make_plan(scst_.tree(), current_, conf_, flags_);
+    if (!plan.is_harmful()) return {};
+    console_.print("-> This configuration would hurt live sessions:\n{}", harm_text(plan));
+    return base::fail(1, flags_.force ? "Live sessions would be hurt, aborting. Nothing was changed."
+                                      : "Live sessions would be hurt, aborting. Nothing was changed. Use -force to "
+                                        "override.");
+  }
+
+  // Ends with 0 when there is nothing to change, with kPlanHasChanges when there is.
+  Exit plan() {
+    const Exit checked = check(get("plan"));
+    if (!checked || is_over_) return checked;
+    if (*checked != 0) {
+      if (const base::Status stopped = actions_.stop("Configuration has errors, aborting."); !stopped)
+        return std::unexpected(stopped.error());
+    }
+    const Plan plan = make_plan(scst_.tree(), current_, conf_, flags_);
+    console_.print("{}", plan_text(plan, flags_.force));
+    is_over_ = true;
+    if (!plan.error.empty()) return 1;
+    return plan.steps.empty() ? 0 : kPlanHasChanges;
   }
 
   // Tried before anything of the old file is lost.
@@ -423,7 +453,7 @@ int run_options(const Options& options, Tree& tree, Console& console) {
   }
   if (const base::Status version = check_version(tree); !version) {
     console.complain("{}", version.error().text);
-    return version.error().code;
+    return options.has("plan") ? 1 : version.error().code;  // 2 of -plan means changes
   }
   const Flags flags{options.has("force"), options.has("noprompt"), options.has("cont_on_err"), options.has("nonkey"),
                     options.has("debug")};

@@ -13,6 +13,8 @@ namespace uscst::scstadmin {
 
 inline constexpr const char* kDefaultConf = "/etc/scst.conf";
 
+inline constexpr int kPlanHasChanges = 2;
+
 // Runs what `options` ask for. Answers the exit status.
 int run_options(const Options& options, Tree& tree, Console& console);
 

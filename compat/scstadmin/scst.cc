@@ -35,6 +35,16 @@ bool Scst::lun_exists(const LunOwner& owner, const std::string& lun) const {
   return luns && luns->contains(lun);
 }
 
+std::optional<std::string> Scst::enabled(const std::string& path) const {
+  // A target that is not there yet starts disabled; scst_local's cannot be.
+  if (tree_.is_planned(path)) {
+    return path.starts_with("targets/scst_local/") ? std::nullopt : std::optional<std::string>("0");
+  }
+  const base::Result<std::string> text = tree_.read(join_path({path, "enabled"}));
+  if (!text) return std::nullopt;
+  return text->substr(0, text->find('\n'));
+}
+
 bool Scst::makes_targets(const std::string& driver) const {
   const std::optional<NodeInfo> mgmt = tree_.stat(join_path({"targets", driver, kMgmt}));
   return mgmt && mgmt->is_regular && (mgmt->mode & 0200) != 0;
@@ -64,83 +74,93 @@ std::string Scst::missing_group(const std::string& group, const std::string& tar
 }
 
 base::Result<Attributes> Scst::attributes_or(std::string_view what, ObjectKind kind, const std::string& path,
-                                             const std::string& missing) const {
+                                             const std::function<std::string()>& missing) const {
+  if (tree_.is_planned(path)) return Attributes{{kAnyAttribute, {}}};
   base::Result<Attributes> attributes = read_attributes(tree_, kind, path);
   if (attributes) return attributes;
-  if (!missing.empty()) return base::fail(1, fmt::format("{}(): {}", what, missing));
-  return base::fail(1, fmt::format("{}(): Unable to read directory '{}/{}': {}", what, tree_.root(), path,
-                                   std::strerror(attributes.error().code)));
+  const std::string reason = missing();
+  if (!reason.empty()) return base::fail(1, fmt::format("{}(): {}", what, reason));
+  // Perl's opendir of a file leaves EBADF behind: scripts know that message.
+  const int code = attributes.error().code == ENOTDIR ? EBADF : attributes.error().code;
+  return base::fail(
+      1, fmt::format("{}(): Unable to read directory '{}/{}': {}", what, tree_.root(), path, std::strerror(code)));
 }
 
 base::Result<Attributes> Scst::scst_attributes() const {
-  return attributes_or("scstAttributes", ObjectKind::kRoot, "", "");
+  return attributes_or("scstAttributes", ObjectKind::kRoot, "", [] { return std::string(); });
 }
 
 base::Result<Attributes> Scst::handler_attributes(const std::string& handler) const {
-  const std::string missing = handler_exists(handler) ? "" : fmt::format("Handler '{}' is not available", handler);
-  base::Result<Attributes> out =
-      attributes_or("handlerAttributes", ObjectKind::kHandler, join_path({"handlers", handler}), missing);
+  base::Result<Attributes> out = attributes_or(
+      "handlerAttributes", ObjectKind::kHandler, join_path({"handlers", handler}),
+      [&] { return handler_exists(handler) ? std::string() : fmt::format("Handler '{}' is not available", handler); });
   if (out) (*out)["devices"] = {.is_static = true, .is_hidden = true};
   return out;
 }
 
 base::Result<Attributes> Scst::device_attributes(const std::string& device) const {
-  const std::string missing = device_exists(device) ? "" : fmt::format("Device '{}' is not open", device);
-  return attributes_or("deviceAttributes", ObjectKind::kDevice, join_path({"devices", device}), missing);
+  return attributes_or("deviceAttributes", ObjectKind::kDevice, join_path({"devices", device}), [&] {
+    return device_exists(device) ? std::string() : fmt::format("Device '{}' is not open", device);
+  });
 }
 
 base::Result<Attributes> Scst::driver_attributes(const std::string& driver) const {
-  return attributes_or("driverAttributes", ObjectKind::kDriver, join_path({"targets", driver}), missing({driver, ""}));
+  return attributes_or("driverAttributes", ObjectKind::kDriver, join_path({"targets", driver}),
+                       [&] { return missing({driver, ""}); });
 }
 
 base::Result<Attributes> Scst::target_attributes(const std::string& driver, const std::string& target) const {
   if (driver.empty() || target.empty()) return base::fail(1, "Too few arguments");
   const LunOwner owner{driver, target};
-  return attributes_or("targetAttributes", ObjectKind::kTarget, owner.path(), missing(owner));
+  return attributes_or("targetAttributes", ObjectKind::kTarget, owner.path(), [&] { return missing(owner); });
 }
 
 base::Result<Attributes> Scst::group_attributes(const LunOwner& group) const {
-  return attributes_or("groupAttributes", ObjectKind::kGroup, group.path(), missing(group));
+  return attributes_or("groupAttributes", ObjectKind::kGroup, group.path(), [&] { return missing(group); });
 }
 
 base::Result<Attributes> Scst::lun_attributes(const LunOwner& owner, const std::string& lun) const {
-  std::string reason = missing(owner);
-  if (reason.empty() && !lun_exists(owner, lun)) reason = fmt::format("LUN '{}' does not exist", lun);
-  return attributes_or("lunAttributes", ObjectKind::kLun, join_path({owner.path(), "luns", lun}), reason);
+  return attributes_or("lunAttributes", ObjectKind::kLun, join_path({owner.path(), "luns", lun}), [&] {
+    std::string reason = missing(owner);
+    if (reason.empty() && !lun_exists(owner, lun)) reason = fmt::format("LUN '{}' does not exist", lun);
+    return reason;
+  });
 }
 
 base::Result<Attributes> Scst::initiator_attributes(const LunOwner& group, const std::string& initiator) const {
-  std::string reason = missing(group);
-  if (reason.empty() && !has(list_initiators(tree_, group.path()), initiator)) {
-    reason = fmt::format("Initiator '{}' does not exist", initiator);
-  }
   return attributes_or("initiatorAttributes", ObjectKind::kInitiator,
-                       join_path({group.path(), "initiators", initiator}), reason);
+                       join_path({group.path(), "initiators", initiator}), [&] {
+                         std::string reason = missing(group);
+                         if (reason.empty() && !has(list_initiators(tree_, group.path()), initiator))
+                           reason = fmt::format("Initiator '{}' does not exist", initiator);
+                         return reason;
+                       });
 }
 
 base::Result<Attributes> Scst::alua_attributes() const {
-  return attributes_or("aluaAttributes", ObjectKind::kAlua, "device_groups", "");
+  return attributes_or("aluaAttributes", ObjectKind::kAlua, "device_groups", [] { return std::string(); });
 }
 
 base::Result<Attributes> Scst::device_group_attributes(const std::string& group) const {
   return attributes_or("deviceGroupAttributes", ObjectKind::kDeviceGroup, device_group_path(group),
-                       missing_group(group, ""));
+                       [&] { return missing_group(group, ""); });
 }
 
 base::Result<Attributes> Scst::target_group_attributes(const std::string& group,
                                                        const std::string& target_group) const {
   return attributes_or("targetGroupAttributes", ObjectKind::kTargetGroup, target_group_path(group, target_group),
-                       missing_group(group, target_group));
+                       [&] { return missing_group(group, target_group); });
 }
 
 base::Result<Attributes> Scst::member_attributes(const std::string& group, const std::string& target_group,
                                                  const std::string& member) const {
-  std::string reason = missing_group(group, target_group);
-  if (reason.empty() && !has(list_members(tree_, group, target_group), member)) {
-    reason = fmt::format("Target '{}' does not exist", member);
-  }
   return attributes_or("targetGroupTargetAttributes", ObjectKind::kMember,
-                       join_path({target_group_path(group, target_group), member}), reason);
+                       join_path({target_group_path(group, target_group), member}), [&] {
+                         std::string reason = missing_group(group, target_group);
+                         if (reason.empty() && !has(list_members(tree_, group, target_group), member))
+                           reason = fmt::format("Target '{}' does not exist", member);
+                         return reason;
+                       });
 }
 
 base::Result<std::set<std::string>> Scst::parameters_of(const std::string& mgmt_path) const {

@@ -3,7 +3,9 @@
 // Owns nothing: the tree belongs to main(). One thread.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -67,6 +69,8 @@ class Scst {
   bool target_exists(const std::string& driver, const std::string& target) const;
   bool group_exists(const LunOwner& group) const;
   bool lun_exists(const LunOwner& owner, const std::string& lun) const;
+  // The value of `enabled` of a driver or target, by its path; nothing when it has no such attribute.
+  std::optional<std::string> enabled(const std::string& path) const;
   // Whether the driver makes and removes targets by command.
   bool makes_targets(const std::string& driver) const;
   bool is_virtual_target(const std::string& driver, const std::string& target) const;
@@ -121,6 +125,7 @@ class Scst {
     bool holds;
     Code otherwise;
   };
+  using Checks = std::vector<Check>;
   struct AttributeCodes {
     Code unknown;
     Code is_static;
@@ -129,15 +134,16 @@ class Scst {
 
   base::Status send(const std::string& path, const std::string& text);
   // kOk when the command succeeds, else what the first check that does not hold says, else `failed`.
-  static Code first_failed(std::initializer_list<Check> checks, Code failed);
-  Code set_attribute(const std::string& path, const std::string& text, std::initializer_list<Check> checks,
+  static Code first_failed(const Checks& checks, Code failed);
+  // `checks` are made only when the write fails.
+  Code set_attribute(const std::string& path, const std::string& text, const std::function<Checks()>& checks,
                      AttributeCodes codes);
   base::Result<std::set<std::string>> parameters_of(const std::string& mgmt_path) const;
   std::set<std::string> names_of(const std::string& mgmt_path, std::string_view prefix) const;
   std::string missing(const LunOwner& owner) const;
   std::string missing_group(const std::string& group, const std::string& target_group) const;
   base::Result<Attributes> attributes_or(std::string_view what, ObjectKind kind, const std::string& path,
-                                         const std::string& missing) const;
+                                         const std::function<std::string()>& missing) const;
   bool has(base::Result<std::vector<std::string>> names, const std::string& name) const;
   bool close_sessions(const std::string& target_path);
 

@@ -21,11 +21,11 @@ std::string target_group_path(const std::string& group, const std::string& targe
 
 }  // namespace
 
-Code Scst::set_attribute(const std::string& path, const std::string& text, std::initializer_list<Check> checks,
+Code Scst::set_attribute(const std::string& path, const std::string& text, const std::function<Checks()>& checks,
                          AttributeCodes codes) {
   const base::Status sent = send(path, text);
   if (sent) return Code::kOk;
-  const Code missing = first_failed(checks, Code::kOk);
+  const Code missing = first_failed(checks(), Code::kOk);
   if (missing != Code::kOk) return missing;
   console_.complain("({}) ", errno_name(sent.error().code));
   const std::optional<NodeInfo> info = tree_.stat(path);
@@ -34,39 +34,45 @@ Code Scst::set_attribute(const std::string& path, const std::string& text, std::
 }
 
 Code Scst::set_scst_attribute(const std::string& name, const std::string& value) {
-  return set_attribute(name, value + "\n", {},
+  return set_attribute(name, value + "\n", [] { return Checks(); },
                        {Code::kNoScstAttribute, Code::kScstAttributeStatic, Code::kSetScstAttribute});
 }
 
 Code Scst::set_handler_attribute(const std::string& handler, const std::string& name, const std::string& value) {
   return set_attribute(join_path({"handlers", handler, name}), value + "\n",
-                       {{handler_exists(handler), Code::kNoHandler}},
+                       [&] { return Checks{{handler_exists(handler), Code::kNoHandler}}; },
                        {Code::kNoHandlerAttribute, Code::kHandlerAttributeStatic, Code::kSetHandlerAttribute});
 }
 
 Code Scst::set_device_attribute(const std::string& device, const std::string& name, const std::string& value) {
   return set_attribute(join_path({"devices", device, name}), value_or_newline(value),
-                       {{device_exists(device), Code::kNoDevice}},
+                       [&] { return Checks{{device_exists(device), Code::kNoDevice}}; },
                        {Code::kNoDeviceAttribute, Code::kDeviceAttributeStatic, Code::kSetDeviceAttribute});
 }
 
 Code Scst::set_driver_attribute(const std::string& driver, const std::string& name, const std::string& value) {
-  return set_attribute(join_path({"targets", driver, name}), value + "\n", {{driver_exists(driver), Code::kNoDriver}},
+  return set_attribute(join_path({"targets", driver, name}), value + "\n",
+                       [&] { return Checks{{driver_exists(driver), Code::kNoDriver}}; },
                        {Code::kNoDriverAttribute, Code::kDriverAttributeStatic, Code::kSetDriverAttribute});
 }
 
 Code Scst::set_target_attribute(const std::string& driver, const std::string& target, const std::string& name,
                                 const std::string& value) {
   return set_attribute(join_path({"targets", driver, target, name}), value_or_newline(value),
-                       {{driver_exists(driver), Code::kNoDriver}, {target_exists(driver, target), Code::kNoTarget}},
+                       [&] {
+                         return Checks{{driver_exists(driver), Code::kNoDriver},
+                                       {target_exists(driver, target), Code::kNoTarget}};
+                       },
                        {Code::kNoTargetAttribute, Code::kTargetAttributeStatic, Code::kSetTargetAttribute});
 }
 
 Code Scst::set_group_attribute(const LunOwner& group, const std::string& name, const std::string& value) {
   return set_attribute(join_path({group.path(), name}), value + "\n",
-                       {{driver_exists(group.driver), Code::kNoDriver},
-                        {target_exists(group.driver, group.target), Code::kNoTarget},
-                        {group_exists(group), Code::kNoGroup}},
+                       [&] {
+                         return Checks{{driver_exists(group.driver), Code::kNoDriver},
+                                       {target_exists(group.driver, group.target), Code::kNoTarget},
+                                       {group_exists(group), Code::kNoGroup}};
+                       },
                        {Code::kNoGroupAttribute, Code::kGroupAttributeStatic, Code::kSetGroupAttribute});
 }
 
@@ -74,22 +80,24 @@ Code Scst::set_lun_attribute(const LunOwner& owner, const std::string& lun, cons
                              const std::string& value) {
   const bool in_group = !owner.group.empty();
   return set_attribute(join_path({owner.path(), "luns", lun, name}), value + "\n",
-                       {{driver_exists(owner.driver), Code::kNoDriver},
-                        {target_exists(owner.driver, owner.target), Code::kNoTarget},
-                        {!in_group || group_exists(owner), Code::kNoGroup},
-                        {lun_exists(owner, lun), in_group ? Code::kGroupNoLun : Code::kTargetNoLun}},
+                       [&] {
+                         return Checks{{driver_exists(owner.driver), Code::kNoDriver},
+                                       {target_exists(owner.driver, owner.target), Code::kNoTarget},
+                                       {!in_group || group_exists(owner), Code::kNoGroup},
+                                       {lun_exists(owner, lun), in_group ? Code::kGroupNoLun : Code::kTargetNoLun}};
+                       },
                        {Code::kNoLunAttribute, Code::kLunAttributeStatic, Code::kSetLunAttribute});
 }
 
 Code Scst::set_alua_attribute(const std::string& name, const std::string& value) {
-  return set_attribute(join_path({"device_groups", name}), value + "\n", {},
+  return set_attribute(join_path({"device_groups", name}), value + "\n", [] { return Checks(); },
                        {Code::kNoAluaAttribute, Code::kAluaAttributeStatic, Code::kSetAluaAttribute});
 }
 
 Code Scst::set_device_group_attribute(const std::string& group, const std::string& name, const std::string& value) {
   return set_attribute(
       join_path({"device_groups", group, name}), value + "\n",
-      {{has(list_device_groups(tree_), group), Code::kNoDeviceGroup}},
+      [&] { return Checks{{has(list_device_groups(tree_), group), Code::kNoDeviceGroup}}; },
       {Code::kNoDeviceGroupAttribute, Code::kDeviceGroupAttributeStatic, Code::kSetDeviceGroupAttribute});
 }
 
@@ -97,17 +105,21 @@ Code Scst::set_target_group_attribute(const std::string& group, const std::strin
                                       const std::string& name, const std::string& value) {
   return set_attribute(
       join_path({target_group_path(group, target_group), name}), value + "\n",
-      {{has(list_device_groups(tree_), group), Code::kNoDeviceGroup},
-       {has(list_target_groups(tree_, group), target_group), Code::kNoTargetGroup}},
+      [&] {
+        return Checks{{has(list_device_groups(tree_), group), Code::kNoDeviceGroup},
+                      {has(list_target_groups(tree_, group), target_group), Code::kNoTargetGroup}};
+      },
       {Code::kNoTargetGroupAttribute, Code::kTargetGroupAttributeStatic, Code::kSetTargetGroupAttribute});
 }
 
 Code Scst::set_member_attribute(const std::string& group, const std::string& target_group, const std::string& member,
                                 const std::string& name, const std::string& value) {
   return set_attribute(join_path({target_group_path(group, target_group), member, name}), value + "\n",
-                       {{has(list_device_groups(tree_), group), Code::kNoDeviceGroup},
-                        {has(list_target_groups(tree_, group), target_group), Code::kNoTargetGroup},
-                        {has(list_members(tree_, group, target_group), member), Code::kNoMember}},
+                       [&] {
+                         return Checks{{has(list_device_groups(tree_), group), Code::kNoDeviceGroup},
+                                       {has(list_target_groups(tree_, group), target_group), Code::kNoTargetGroup},
+                                       {has(list_members(tree_, group, target_group), member), Code::kNoMember}};
+                       },
                        {Code::kNoMemberAttribute, Code::kMemberAttributeStatic, Code::kSetMemberAttribute});
 }
 

@@ -38,7 +38,7 @@ base::Status Scst::send(const std::string& path, const std::string& text) {
   return {};
 }
 
-Code Scst::first_failed(std::initializer_list<Check> checks, Code failed) {
+Code Scst::first_failed(const Checks& checks, Code failed) {
   const auto broken = std::find_if(checks.begin(), checks.end(), [](const Check& check) { return !check.holds; });
   return broken == checks.end() ? failed : broken->otherwise;
 }

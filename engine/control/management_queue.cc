@@ -6,9 +6,10 @@
 namespace uscst::control {
 
 struct ManagementQueue::Item {
-  Item(ManagementQueue& owner, Lock held, target::Done answer)
+  Item(ManagementQueue& owner, Lock held, Leaves what, target::Done answer)
       : queue(&owner),
         lock(held),
+        leaves(what),
         answered(std::move(answer)),
         patience(io::Call<>::to<&Item::out_of_patience>(this)) {}
   void out_of_patience() { queue->check(*this); }
@@ -18,6 +19,7 @@ struct ManagementQueue::Item {
 
   ManagementQueue* queue;  // null once the queue is gone
   const Lock lock;
+  const Leaves leaves;
   target::Done answered;  // empty once the writer has its answer
   io::Timer patience;
 };
@@ -30,13 +32,33 @@ ManagementQueue::~ManagementQueue() {
 }
 
 void ManagementQueue::run(Lock lock, Work work, target::Done answered) {
-  auto item = std::make_shared<Item>(*this, lock, std::move(answered));
+  start(lock, Leaves::kResult, std::move(work), std::move(answered));
+}
+
+void ManagementQueue::read(Read work, target::ShowDone answered) {
+  auto value = std::make_shared<std::string>();
+  auto gather = [value, work = std::move(work)](target::Done done) mutable {
+    work([value, done = std::move(done)](base::Result<std::string> text) mutable {
+      if (!text) return done(std::unexpected(text.error()));
+      *value = std::move(*text);
+      done({});
+    });
+  };
+  auto answer = [value, answered = std::move(answered)](base::Status status) mutable {
+    answered(status ? base::Result<std::string>(std::move(*value)) : std::unexpected(status.error()));
+  };
+  start(Lock::kFree, Leaves::kNothing, std::move(gather), std::move(answer));
+}
+
+void ManagementQueue::start(Lock lock, Leaves leaves, Work work, target::Done answered) {
+  auto item = std::make_shared<Item>(*this, lock, leaves, std::move(answered));
   items_.insert(item);
   work([item](base::Status status) {
     if (item->queue) item->queue->finish(*item, std::move(status));
   });
   if (!items_.contains(item)) return;
-  if (always_again_) return item->answer(base::fail(EAGAIN, "the work goes on; see last_sysfs_mgmt_res"));
+  if (always_again_ && leaves == Leaves::kResult)
+    return item->answer(base::fail(EAGAIN, "the work goes on; see last_sysfs_mgmt_res"));
   control_.arm_after(item->patience, kWaitLimit);
 }
 
@@ -44,7 +66,7 @@ void ManagementQueue::finish(Item& item, base::Status status) {
   auto found = std::find_if(items_.begin(), items_.end(), [&](const auto& i) { return i.get() == &item; });
   if (found == items_.end()) return;
   io::Executor::disarm(item.patience);
-  last_result_ = status ? 0 : -status.error().code;
+  if (item.leaves == Leaves::kResult) last_result_ = status ? 0 : -status.error().code;
   auto keep = *found;
   items_.erase(found);
   keep->answer(std::move(status));

@@ -34,15 +34,21 @@ class ManagementQueue {
   // `answered` is called once: with the result of the work, or with EAGAIN while the work goes on.
   void run(Lock lock, Work work, target::Done answered);
 
+  // A read that goes through the queue: it waits and answers EAGAIN as a write does, but leaves no result behind.
+  using Read = std::move_only_function<void(target::ShowDone done)>;
+  void read(Read work, target::ShowDone answered);
+
   // Items not ended; while there are any, last_sysfs_mgmt_res answers EAGAIN.
   std::size_t pending() const { return items_.size(); }
-  // 0 or the negative errno of the item that ended last.
+  // 0 or the negative errno of the write that ended last.
   int last_result() const { return last_result_; }
   // Test switch (SCST's CONFIG_SCST_DEBUG_SYSFS_EAGAIN): every queued write answers EAGAIN at once.
   void set_always_again(bool on) { always_again_ = on; }
 
  private:
   struct Item;
+  enum class Leaves { kResult, kNothing };
+  void start(Lock lock, Leaves leaves, Work work, target::Done answered);
   void finish(Item& item, base::Status status);
   void check(Item& item);
   bool lock_held() const;

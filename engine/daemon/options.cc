@@ -144,6 +144,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
       ->capture_default_str();
   app.add_option("--stpg-program", options.stpg_program,
                  "program that carries SET TARGET PORT GROUPS (explicit ALUA) out, called as stpgd's");
+  app.add_option("--control", options.control_socket,
+                 "socket for uscst-initiator --local (default: beside the pid file, with .sock for its suffix)");
   app.add_option("--ready-fd", options.ready_fd, "descriptor that gets a line once the tree answers");
   app.add_option("--reactors", options.reactors, "threads that carry channels (default: one a processor)");
   app.add_option("--io", options.io, "auto, io_uring or epoll")->check(CLI::IsMember({"auto", "io_uring", "epoll"}));
@@ -178,7 +180,12 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   }
   if (auto status = choose_scsi_hosts(options, scsi_hosts); !status) return std::unexpected(status.error());
   // The service leaves the directory that it was started from.
-  for (std::string* path : {&options.sysfs_directory, &options.state_directory, &options.pid_file}) {
+  options.needs_control_socket = !options.control_socket.empty();
+  if (!options.needs_control_socket) {
+    options.control_socket = std::filesystem::path(options.pid_file).replace_extension(".sock");
+  }
+  for (std::string* path :
+       {&options.sysfs_directory, &options.state_directory, &options.pid_file, &options.control_socket}) {
     *path = std::filesystem::absolute(*path).lexically_normal();
   }
   if (!options.stpg_program.empty()) options.stpg_program = std::filesystem::absolute(options.stpg_program);

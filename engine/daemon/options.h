@@ -25,6 +25,8 @@ struct Options {
   std::vector<NamedTarget> targets;     // empty: one for each network interface
   std::string pid_file = "/run/uscstd.pid";
   std::string stpg_program;  // empty: SET TARGET PORT GROUPS fails
+  std::string control_socket;     // beside the pid file, with .sock for its suffix, unless given
+  bool needs_control_socket = false;  // it was given
   int ready_fd = -1;
   bool foreground = false, debug = false;
   bool private_mount = false;  // mounts that only this process and those it starts see; no privileges needed

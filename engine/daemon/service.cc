@@ -10,6 +10,7 @@
 
 #include "engine/daemon/ports.h"
 #include "engine/daemon/stpg_program.h"
+#include "engine/local/service.h"
 #include "engine/target/device_groups.h"
 
 namespace uscst::daemon {
@@ -116,6 +117,12 @@ base::Status Service::build_engine() {
   local_ = std::make_unique<local::Driver>(*registry_, log_);
   registry_->add_driver(*local_);
   if (options_.add_default_local_target) local_->add_default_target();
+  control_socket_ = std::make_unique<control::ControlSocket>(*control_, log_);
+  control_socket_->add_service("local", local::make_service(*local_));
+  if (auto listening = control_socket_->listen(options_.control_socket); !listening) {
+    if (options_.needs_control_socket) return listening;
+    log_.warning("there is no control socket: {}", listening.error().text);
+  }
 
   fabric::iwarp::Config config;
   config.require_crc = options_.require_crc;
@@ -141,6 +148,9 @@ void Service::build_pass_through() {
   simulated_host_ = std::make_unique<handlers::SimScsiHost>();
   for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
   handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
+  if (!options_.machine_scsi_hosts) return;
+  machine_host_ = std::make_unique<handlers::SgHost>(handlers::SgHost::Places{}, sg_calls_, *control_, log_);
+  handlers::show_scsi_devices(*machine_host_, *registry_, *pass_through_environment_);
 }
 
 base::Status Service::serve_tree(int fuse_fd) {
@@ -184,6 +194,7 @@ base::Status Service::listen_on(const fabric::Address& address, bool required) {
 }
 
 base::Status Service::listen() {
+  control_thread_->call([&] { control_socket_->start(); });
   if (options_.fabric == "verbs") return base::fail(EOPNOTSUPP, "--fabric verbs is not built in yet; use iwarp");
   const std::uint16_t port = options_.srpt.rdma_cm_port;
   if (options_.listen.empty() && port == 0) {
@@ -198,14 +209,21 @@ base::Status Service::listen() {
   return {};
 }
 
+// Control thread; one after the other.
+void Service::stop_drivers(io::Job done) {
+  srpt_->stop([this, done = std::move(done)]() mutable {
+    local_->stop([this, done = std::move(done)]() mutable { copy_manager_->stop(std::move(done)); });
+  });
+}
+
 void Service::stop() {
   if (!control_thread_) return;
   auto ended = std::make_shared<std::promise<void>>();
   auto all_ended = ended->get_future();
   control_thread_->call([&] {
     listeners_.clear();
-    srpt_->stop(
-        [this, ended] { local_->stop([this, ended] { copy_manager_->stop([ended] { ended->set_value(); }); }); });
+    if (machine_host_) machine_host_->stop();
+    control_socket_->stop([this, ended] { stop_drivers([ended] { ended->set_value(); }); });
   });
   if (all_ended.wait_for(kChannelsEndLimit) != std::future_status::ready) {
     log_.warning("commands still run after {} s; stopping without them", kChannelsEndLimit.count());

@@ -7,6 +7,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/result.h"
+#include "engine/control/control_socket.h"
 #include "engine/control/management_queue.h"
 #include "engine/copy_manager/driver.h"
 #include "engine/daemon/options.h"
@@ -18,6 +19,7 @@
 #include "engine/srp/driver.h"
 #include "engine/target/registry.h"
 #include "handlers/pass_through/handler.h"
+#include "handlers/scsi_host/sg_host.h"
 #include "handlers/vdisk/handler.h"
 #include "sysfsfs/tree_filesystem.h"
 
@@ -48,6 +50,7 @@ class Service {
   base::Status build_reactors();
   base::Status build_engine();
   void build_pass_through();
+  void stop_drivers(io::Job done);
   base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
   base::Status listen_on(const fabric::Address& address, bool required);
 
@@ -64,12 +67,15 @@ class Service {
   unsigned long vdisk_trace_level_;
   std::unique_ptr<handlers::PassThroughEnvironment> pass_through_environment_;
   std::vector<std::unique_ptr<target::Handler>> scsi_handlers_;
+  handlers::KernelSgCalls sg_calls_;
   std::unique_ptr<target::Registry> registry_;
+  std::unique_ptr<handlers::SgHost> machine_host_;
   std::unique_ptr<handlers::SimScsiHost> simulated_host_;
   std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
   std::unique_ptr<local::Driver> local_;
+  std::unique_ptr<control::ControlSocket> control_socket_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;
   std::unique_ptr<sysfsfs::TreeFilesystem> tree_;

@@ -49,7 +49,7 @@ class BenchWork final : public Work {
 
 // A nexus starts with unit attentions; every channel is asked until it has none, so that none is measured.
 base::Status clear_attentions(Context& context) {
-  for (std::size_t i = 0; i < context.session.session().channel_count(); ++i) {
+  for (std::size_t i = 0; i < context.session.link().channel_count(); ++i) {
     for (unsigned attempt = 0; attempt < BlockingSession::kMaximumUnitAttentions; ++attempt) {
       const Outcome outcome = context.session.execute_once(i, context.lun(), test_unit_ready());
       if (outcome.delivery != Delivery::kAnswered) return std::unexpected(error_of(outcome, "TEST UNIT READY"));

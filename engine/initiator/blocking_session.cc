@@ -22,7 +22,7 @@ struct Waiter {
 
 base::Error error_of(const Outcome& outcome, std::string_view doing) {
   int code = EIO;
-  if (outcome.delivery == Delivery::kDisconnected) code = ECONNRESET;
+  if (outcome.delivery == Delivery::kDisconnected || outcome.delivery == Delivery::kAborted) code = ECONNRESET;
   if (outcome.delivery == Delivery::kTimedOut) code = ETIMEDOUT;
   return {code, fmt::format("{}: {}", doing, describe(outcome))};
 }
@@ -36,14 +36,22 @@ base::Result<std::unique_ptr<BlockingSession>> BlockingSession::login(Host& host
     host.run([&] { session.reset(); });
     return std::unexpected(status.error());
   }
-  return std::unique_ptr<BlockingSession>(new BlockingSession(host, std::move(session)));
+  Session* srp = session.get();
+  return std::unique_ptr<BlockingSession>(new BlockingSession(host, std::move(session), srp));
+}
+
+base::Result<std::unique_ptr<BlockingSession>> BlockingSession::open_local(Host& host, LocalOptions options) {
+  auto link = LocalLink::open(host.reactor(), std::move(options));
+  if (!link) return std::unexpected(link.error());
+  host.run([&] { (*link)->begin(); });
+  return std::unique_ptr<BlockingSession>(new BlockingSession(host, std::move(*link), nullptr));
 }
 
 BlockingSession::~BlockingSession() {
   host_.wait_for<bool>([this](std::move_only_function<void(bool)> answer) {
-    session_->logout([answer = std::move(answer)]() mutable { answer(true); });
+    link_->logout([answer = std::move(answer)]() mutable { answer(true); });
   });
-  host_.run([this] { session_.reset(); });
+  host_.run([this] { link_.reset(); });
 }
 
 Outcome BlockingSession::execute_once(std::size_t channel, const srp::Lun& lun, const Cdb& cdb) {
@@ -53,7 +61,7 @@ Outcome BlockingSession::execute_once(std::size_t channel, const srp::Lun& lun, 
   task.cdb = cdb;
   const bool sent = host_.wait_for<bool>([&](std::move_only_function<void(bool)> answer) {
     waiter.answer = std::move(answer);
-    if (!session_->channel(channel).submit(task)) waiter.done(false);
+    if (!link_->submit(channel, task)) waiter.done(false);
   });
   if (!sent) task.outcome.delivery = Delivery::kDisconnected;
   return task.outcome;
@@ -70,7 +78,7 @@ Answer BlockingSession::skip_attentions(const srp::Lun& lun, const Cdb& cdb, Dir
   for (unsigned attempt = 0;; ++attempt) {
     const bool sent = host_.wait_for<bool>([&](std::move_only_function<void(bool)> answer) {
       waiter.answer = std::move(answer);
-      if (!session_->submit(task)) waiter.done(false);
+      if (!link_->submit(task)) waiter.done(false);
     });
     if (!sent) task.outcome.delivery = Delivery::kDisconnected;
     if (!is_unit_attention(task.outcome) || attempt == kMaximumUnitAttentions) break;
@@ -98,7 +106,7 @@ BlockingSession::Managed BlockingSession::manage(srp::TaskFunction function, con
   task.lun = lun;
   const bool sent = host_.wait_for<bool>([&](std::move_only_function<void(bool)> answer) {
     waiter.answer = std::move(answer);
-    if (!session_->channel(0).submit(task)) waiter.done(false);
+    if (!link_->submit(0, task)) waiter.done(false);
   });
   return {sent ? task.delivery : Delivery::kDisconnected, task.code};
 }

@@ -8,6 +8,7 @@
 
 #include "engine/initiator/cdb.h"
 #include "engine/initiator/host.h"
+#include "engine/initiator/local_link.h"
 #include "engine/initiator/session.h"
 
 namespace uscst::initiator {
@@ -24,6 +25,8 @@ class BlockingSession {
 
   // Errors as Session::login().
   static base::Result<std::unique_ptr<BlockingSession>> login(Host& host, fabric::Fabric& fabric, LoginOptions options);
+  // By the control socket of a daemon on this host. Errors as LocalLink::open().
+  static base::Result<std::unique_ptr<BlockingSession>> open_local(Host& host, LocalOptions options);
   ~BlockingSession();  // logs out
   BlockingSession(const BlockingSession&) = delete;
   BlockingSession& operator=(const BlockingSession&) = delete;
@@ -44,15 +47,18 @@ class BlockingSession {
   base::Result<std::vector<srp::Lun>> luns();
 
   Host& host() { return host_; }
-  Session& session() { return *session_; }  // to be used on the reactor's thread
+  Link& link() { return *link_; }  // to be used on the reactor's thread
+  Session* srp() { return srp_; }  // the same as an SRP login; null where it is none
   unsigned unit_attentions_skipped() const { return skipped_; }
 
  private:
-  BlockingSession(Host& host, std::unique_ptr<Session> session) : host_(host), session_(std::move(session)) {}
+  BlockingSession(Host& host, std::unique_ptr<Link> link, Session* srp)
+      : host_(host), link_(std::move(link)), srp_(srp) {}
   Answer skip_attentions(const srp::Lun& lun, const Cdb& cdb, Direction direction, std::vector<std::uint8_t> data);
 
   Host& host_;
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<Link> link_;
+  Session* const srp_;
   unsigned skipped_ = 0;
 };
 

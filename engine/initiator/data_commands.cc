@@ -155,7 +155,7 @@ base::Status run_pump(Context& context, Work& work, std::size_t buffer_size) {
   const PumpOptions options{context.lun(), context.options.queue_depth, buffer_size, context.options.fua};
   Host& host = context.session.host();
   base::Status status = host.wait_for<base::Status>([&](Host::Answer<base::Status> answer) {
-    pump = std::make_unique<Pump>(context.session.session(), work, options);
+    pump = std::make_unique<Pump>(context.session.link(), work, options);
     pump->start(std::move(answer));
   });
   host.run([&] { pump.reset(); });

@@ -98,7 +98,8 @@ base::Status luns(Context& context) {
 }
 
 base::Status discover(Context& context) {
-  Session& session = context.session.session();
+  if (!context.session.srp()) return luns(context);
+  Session& session = *context.session.srp();
   srp::LoginResponse login;
   srp::MultiChannelResult last{};
   context.session.host().run([&] {

@@ -86,10 +86,10 @@ void hold(const Options& options) {
   sigtimedwait(&signals, nullptr, &time);
 }
 
-int run_session(const Options& options, const LoginOptions& login, Host& host, fabric::Fabric& fabric, Report& report) {
-  auto session = BlockingSession::login(host, fabric, login);
+int run_session(const Options& options, base::Result<std::unique_ptr<BlockingSession>> session, Report& report) {
   if (!session) {
-    const base::Error error{session.error().code, fmt::format("{}: {}", options.destination, session.error().text)};
+    const std::string& where = options.local.empty() ? options.destination : options.local;
+    const base::Error error{session.error().code, fmt::format("{}: {}", where, session.error().text)};
     return fail_with(report, error, exit_of_login(error.code));
   }
   Context context{options, **session, report};
@@ -101,24 +101,29 @@ int run_session(const Options& options, const LoginOptions& login, Host& host, f
   return static_cast<int>(Exit::kOk);
 }
 
+int run_srp(const Options& options, Host& host, base::Log& log, Report& report) {
+  auto login = login_options(options);
+  if (!login) return fail_with(report, login.error(), exit_of_login(login.error().code));
+  fabric::iwarp::Config config;
+  config.source = options.source;
+  config.require_crc = options.crc;
+  fabric::iwarp::IwarpFabric fabric(host.reactor(), config, log);
+  const int exit = run_session(options, BlockingSession::login(host, fabric, *login), report);
+  host.stop();
+  return exit;
+}
+
 int run(const Options& options) {
   Report report(options.json);
   base::Log log(base::Log::standard_error(), options.verbose ? base::LogLevel::kDebug : base::LogLevel::kError);
-  auto login = login_options(options);
-  if (!login) return fail_with(report, login.error(), exit_of_login(login.error().code));
   if (holds(options)) {
     const sigset_t signals = ending_signals();
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   }
   auto host = Host::start(log);
   if (!host) return fail_with(report, host.error(), Exit::kNoConnection);
-  fabric::iwarp::Config config;
-  config.source = options.source;
-  config.require_crc = options.crc;
-  fabric::iwarp::IwarpFabric fabric((*host)->reactor(), config, log);
-  const int exit = run_session(options, *login, **host, fabric, report);
-  (*host)->stop();
-  return exit;
+  if (options.local.empty()) return run_srp(options, **host, log, report);
+  return run_session(options, BlockingSession::open_local(**host, local_options(options)), report);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "engine/local/wire.h"
+
 namespace uscst::initiator {
 namespace {
 
@@ -38,7 +40,7 @@ CLI::Option* add_guid(CLI::App& app, const std::string& name, std::uint64_t& val
 }
 
 void add_common(CLI::App& app, Options& o) {
-  app.add_option("--dest", o.destination, "the target's HOST:PORT ([ADDRESS]:PORT for IPv6)")->required();
+  app.add_option("--dest", o.destination, "the target's HOST:PORT ([ADDRESS]:PORT for IPv6)");
   auto* id_ext = add_guid(app, "--id-ext", o.id_ext, "target's identifier extension, hexadecimal");
   auto* ioc_guid = add_guid(app, "--ioc-guid", o.ioc_guid, "target's I/O controller GUID, hexadecimal");
   id_ext->needs(ioc_guid);
@@ -71,6 +73,7 @@ void add_range(CLI::App& app, Options& o) {
 CLI::App* add_action(CLI::App& app, Options& o, Action action, const char* name, const char* text) {
   CLI::App* sub = app.add_subcommand(name, text);
   sub->callback([&o, action] { o.action = action; });
+  sub->fallthrough();
   add_common(*sub, o);
   return sub;
 }
@@ -105,6 +108,9 @@ void add_bench(CLI::App& app, Options& o) {
 }
 
 void add_actions(CLI::App& app, Options& o) {
+  app.add_option("--local", o.local,
+                 "TARGET[/SESSION] of scst_local on this host: no network, through the daemon's control socket");
+  app.add_option("--control", o.control_socket, "the daemon's control socket")->capture_default_str();
   add_action(app, o, Action::kDiscover, "discover", "log in and show what the target says, with all its LUNs");
   add_action(app, o, Action::kLuns, "luns", "list the LUNs");
   auto* inquiry = add_action(app, o, Action::kInquiry, "inquiry", "INQUIRY data of a LUN");
@@ -131,6 +137,20 @@ void add_actions(CLI::App& app, Options& o) {
   raw->add_option("--out", o.data_out_hex, "data-out, hexadecimal")->excludes(in);
 }
 
+// What the options together say wrong, or nothing.
+std::string_view contradiction(const Options& o) {
+  if (o.local.empty() && o.destination.empty()) return "--dest or --local is required";
+  if (!o.local.empty()) {
+    if (!o.destination.empty()) return "--dest and --local exclude each other";
+    if (o.channels != 1) return "--local has one channel";
+    const bool too_long = o.transfer_bytes > local::kMaximumDataBytes || o.block_size > local::kMaximumDataBytes ||
+                          o.data_in_bytes > local::kMaximumDataBytes;
+    return too_long ? "--local takes 4 MiB per command at most" : "";
+  }
+  if (!o.ids_given && o.action != Action::kDiscover) return "--id-ext and --ioc-guid are required";
+  return "";
+}
+
 }  // namespace
 
 std::variant<Options, int> parse_options(int argc, char** argv) {
@@ -146,8 +166,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::kUsage);
   }
   options.ids_given = app.get_subcommands().front()->count("--id-ext") != 0;
-  if (!options.ids_given && options.action != Action::kDiscover) {
-    fmt::print(stderr, "--id-ext and --ioc-guid are required\n");
+  if (const std::string_view wrong = contradiction(options); !wrong.empty()) {
+    fmt::print(stderr, "{}\n", wrong);
     return static_cast<int>(Exit::kUsage);
   }
   return options;
@@ -171,6 +191,16 @@ base::Result<fabric::Address> resolve(const std::string& host_and_port) {
     return base::fail(EHOSTUNREACH, fmt::format("{}: no usable address", host_and_port));
   }
   return fabric::Address{host_text, static_cast<std::uint16_t>(std::stoul(port_text))};
+}
+
+LocalOptions local_options(const Options& options) {
+  const std::size_t slash = options.local.find('/');
+  const std::string session = slash == std::string::npos ? "" : options.local.substr(slash + 1);
+  return {
+      .socket = options.control_socket,
+      .target = options.local.substr(0, slash),
+      .session = session,
+      .command_timeout = std::chrono::duration_cast<base::Duration>(std::chrono::duration<double>(options.timeout_s))};
 }
 
 base::Result<LoginOptions> login_options(const Options& options) {

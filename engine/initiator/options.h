@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "engine/base/result.h"
+#include "engine/initiator/local_link.h"
 #include "engine/initiator/session.h"
 
 namespace uscst::initiator {
@@ -30,7 +31,9 @@ struct Options {
 
   // --- where to
   std::string destination;  // HOST:PORT as given
-  std::string source;       // local address to connect from; empty: the system's choice
+  std::string local;        // TARGET[/SESSION] of scst_local on this host, instead of a destination
+  std::string control_socket = "/run/uscstd.sock";
+  std::string source;  // local address to connect from; empty: the system's choice
   std::uint64_t id_ext = 0, ioc_guid = 0, initiator_ext = 0, initiator_guid = 0;
   bool ids_given = false;
   unsigned channels = 1;
@@ -71,6 +74,9 @@ struct Options {
 
 // The options, or the exit code after a message (or the help text) was printed.
 std::variant<Options, int> parse_options(int argc, char** argv);
+
+// What to open with --local.
+LocalOptions local_options(const Options& options);
 
 // What to log in with; the destination resolved. EHOSTUNREACH for a name that is not found, EINVAL for no HOST:PORT.
 base::Result<LoginOptions> login_options(const Options& options);

@@ -8,24 +8,24 @@
 namespace uscst::initiator {
 
 struct Pump::Slot {
-  Slot(Pump& owner, Channel& on, base::MutableBytes memory)
+  Slot(Pump& owner, std::size_t on, base::MutableBytes memory)
       : pump(owner), channel(on), buffer(memory), task(io::Call<Task&>::to<&Slot::task_done>(this)) {}
   void task_done(Task&) { pump.done(*this); }
 
   Pump& pump;
-  Channel& channel;
+  const std::size_t channel;
   base::MutableBytes buffer;
   Transfer transfer;
   unsigned attempts = 0;
   Task task;
 };
 
-Pump::Pump(Session& session, Work& work, PumpOptions options) : session_(session), work_(work), options_(options) {
-  const std::size_t slots = session_.channel_count() * options_.depth;
+Pump::Pump(Link& link, Work& work, PumpOptions options) : link_(link), work_(work), options_(options) {
+  const std::size_t slots = link_.channel_count() * options_.depth;
   memory_.resize(slots * options_.buffer_bytes);
   for (std::size_t i = 0; i < slots; ++i) {
     const auto memory = base::MutableBytes(memory_).subspan(i * options_.buffer_bytes, options_.buffer_bytes);
-    slots_.push_back(std::make_unique<Slot>(*this, session_.channel(i % session_.channel_count()), memory));
+    slots_.push_back(std::make_unique<Slot>(*this, i % link_.channel_count(), memory));
   }
 }
 
@@ -58,8 +58,8 @@ void Pump::issue(Slot& slot, base::TimePoint now) {
 }
 
 void Pump::send(Slot& slot) {
-  if (slot.channel.submit(slot.task)) return;
-  stop({ECONNRESET, fmt::format("connection lost: {}", session_.why_closed())});
+  if (link_.submit(slot.channel, slot.task)) return;
+  stop({ECONNRESET, fmt::format("connection lost: {}", link_.why_closed())});
   issue(slot, slot.transfer.started);
 }
 

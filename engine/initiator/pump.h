@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/initiator/cdb.h"
-#include "engine/initiator/session.h"
+#include "engine/initiator/link.h"
 
 namespace uscst::initiator {
 
@@ -41,7 +41,7 @@ class Pump {
   static constexpr unsigned kMaximumRetries = 100;
 
   using OnDone = std::move_only_function<void(base::Status)>;
-  Pump(Session& session, Work& work, PumpOptions options);
+  Pump(Link& link, Work& work, PumpOptions options);
   ~Pump();
 
   // Once. Reports the first error when nothing is in flight any more: EIO for a SCSI status, ECONNRESET, ETIMEDOUT, or
@@ -56,7 +56,7 @@ class Pump {
   void done(Slot& slot);
   void stop(base::Error error);
 
-  Session& session_;
+  Link& link_;
   Work& work_;
   const PumpOptions options_;
   std::vector<std::uint8_t> memory_;

@@ -111,6 +111,7 @@ std::string_view status_name(std::uint8_t status) {
 
 std::string describe(const Outcome& outcome) {
   if (outcome.delivery == Delivery::kDisconnected) return "connection lost";
+  if (outcome.delivery == Delivery::kAborted) return "aborted by the target";
   if (outcome.delivery == Delivery::kTimedOut) return "no answer in time, aborted";
   if (outcome.code) return fmt::format("not delivered: {}", srp::describe(*outcome.code));
   if (outcome.status != kStatusCheckCondition) return std::string(status_name(outcome.status));

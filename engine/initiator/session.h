@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/initiator/channel.h"
+#include "engine/initiator/link.h"
 
 namespace uscst::initiator {
 
@@ -15,26 +16,24 @@ struct LoginOptions {
   unsigned channels = 1;
 };
 
-class Session {
+class Session final : public Link {
  public:
   using OnLogin = std::move_only_function<void(base::Status)>;
-  using OnEnd = std::move_only_function<void()>;
 
   Session(fabric::Fabric& fabric, io::Executor& executor, LoginOptions options);
 
   // Once. Opens channel after channel; fails with the first one's error (see Channel) after the rest was closed. A
   // channel lost later is only reported by its tasks.
   void login(OnLogin on_login);
-  // Closes every channel and reports once none is left. The session may be destroyed then.
-  void logout(OnEnd on_end);
+  void logout(OnEnd on_end) override;
 
-  std::size_t channel_count() const { return channels_.size(); }
+  std::size_t channel_count() const override { return channels_.size(); }
   Channel& channel(std::size_t index) { return *channels_[index]; }
-  // Why the latest channel ended.
-  const std::string& why_closed() const { return why_closed_; }
+  const std::string& why_closed() const override { return why_closed_; }
 
-  // On the next open channel in turn. False when none is left.
-  bool submit(Task& task);
+  bool submit(Task& task) override;
+  bool submit(std::size_t channel, Task& task) override { return channels_[channel]->submit(task); }
+  bool submit(std::size_t channel, ManagementTask& task) override { return channels_[channel]->submit(task); }
 
  private:
   void open_next();

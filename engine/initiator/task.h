@@ -23,6 +23,7 @@ enum class Delivery {
   kAnswered,      // the target answered: status (or code) is valid
   kDisconnected,  // the connection ended first
   kTimedOut,      // no answer in time; the target confirmed the abort
+  kAborted,       // the target ended it without a status: another initiator's doing (--local only sees it)
 };
 
 inline constexpr std::uint8_t kStatusGood = 0x00, kStatusCheckCondition = 0x02, kStatusBusy = 0x08,
@@ -60,6 +61,7 @@ class Task : public io::AutoUnlinkList {
 
  private:
   friend class Channel;
+  friend class LocalLink;
   static constexpr std::size_t kIuBytes =
       srp::kCommandBytes + srp::kFixedCdbBytes + srp::kIndirectHeadBytes + kMaximumPieces * srp::kDescriptorBytes;
 
@@ -93,6 +95,7 @@ class ManagementTask : public io::AutoUnlinkList {
 
  private:
   friend class Channel;
+  friend class LocalLink;
   void sent(bool ok);
 
   io::Call<ManagementTask&> done_;

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -120,7 +121,8 @@ bool BufferPool::allocate(std::size_t length_bytes, Buffer& out) {
     ++misses_;
     return false;
   }
-  ++(count <= free_.size() ? hits_ : misses_);
+  const bool hit = count <= free_.size();
+  ++(hit ? hits_ : misses_);
   while (free_.size() < count) {
     if (grow()) continue;
     budget_.give_back(count * kSliceBytes);
@@ -134,7 +136,33 @@ bool BufferPool::allocate(std::size_t length_bytes, Buffer& out) {
   }
   out.pool_ = this;
   out.length_bytes_ = length_bytes;
+  record(length_bytes, count, hit);
   return true;
+}
+
+namespace {
+// One thread writes: no locked instruction.
+void add(std::atomic<std::uint64_t>& to, std::uint64_t number) {
+  to.store(to.load(std::memory_order_relaxed) + number, std::memory_order_relaxed);
+}
+}  // namespace
+
+BufferStatistics::Size& BufferStatistics::of(std::size_t length_bytes) {
+  auto pages = (std::max<std::size_t>(length_bytes, 1) + kPageBytes - 1) / kPageBytes;
+  return sizes[std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(pages - 1)), kSizes)];
+}
+
+void BufferStatistics::clear() {
+  for (Size& size : sizes) size.hits = size.total = size.pages = size.parts = 0;
+}
+
+void BufferPool::record(std::size_t length_bytes, std::size_t slices, bool hit) {
+  BufferStatistics::Size& size = statistics_.of(length_bytes);
+  if (hit) add(size.hits, 1);
+  add(size.total, 1);
+  add(size.pages, (length_bytes + BufferStatistics::kPageBytes - 1) / BufferStatistics::kPageBytes);
+  add(size.parts, slices);
+  statistics_.free_slices.store(free_.size(), std::memory_order_relaxed);
 }
 
 bool BufferPool::grow() {
@@ -147,12 +175,14 @@ bool BufferPool::grow() {
   for (std::size_t i = kSlicesPerArena; i-- > 0;) slices.push_back(static_cast<std::uint8_t*>(arena) + i * kSliceBytes);
   free_.insert(free_.begin(), slices.begin(), slices.end());
   ASAN_POISON_MEMORY_REGION(arena, kArenaBytes);
+  statistics_.slices.store(arenas_.size() * kSlicesPerArena, std::memory_order_relaxed);
   return true;
 }
 
 void BufferPool::give_back(std::uint8_t* slice) {
   ASAN_POISON_MEMORY_REGION(slice, kSliceBytes);
   free_.push_back(slice);  // never reallocates: grow() has reserved
+  statistics_.free_slices.store(free_.size(), std::memory_order_relaxed);
 }
 
 }  // namespace uscst::io

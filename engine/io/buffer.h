@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include <array>
 #include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <cstdint>
@@ -28,6 +29,22 @@ class BufferBudget {
  private:
   const std::uint64_t limit_bytes_;
   std::atomic<std::uint64_t> used_bytes_{0};
+};
+
+// What a pool has done, as SCST's sgv statistics tell it. Written by the pool's thread, read and set to 0 anywhere.
+struct BufferStatistics {
+  // 4 KiB, 8 KiB, ... 4 MiB, and what is larger.
+  static constexpr std::size_t kPageBytes = 4096;
+  static constexpr unsigned kSizes = 11;
+  struct Size {
+    std::atomic<std::uint64_t> hits{0}, total{0};   // allocations; hits needed no new memory
+    std::atomic<std::uint64_t> pages{0}, parts{0};  // of 4 KiB, and the contiguous parts they lay in
+  };
+  std::array<Size, kSizes + 1> sizes;
+  std::atomic<std::uint64_t> slices{0}, free_slices{0};  // not to be set to 0
+
+  Size& of(std::size_t length_bytes);
+  void clear();  // the counters
 };
 
 class BufferPool;
@@ -77,6 +94,8 @@ class BufferPool {
 
   // A buffer of `length_bytes`, or false when the budget or the machine's memory does not allow it now.
   bool allocate(std::size_t length_bytes, Buffer& out);
+  // Any thread.
+  BufferStatistics& statistics() { return statistics_; }
   // Allocations served from free slices, and those that had to map memory or failed.
   std::uint64_t hits() const { return hits_; }
   std::uint64_t misses() const { return misses_; }
@@ -85,11 +104,13 @@ class BufferPool {
   friend class Buffer;
   bool grow();
   void give_back(std::uint8_t* slice);
+  void record(std::size_t length_bytes, std::size_t slices, bool hit);
 
   BufferBudget& budget_;
   std::vector<std::uint8_t*> free_;
   std::vector<void*> arenas_;
   std::uint64_t hits_ = 0, misses_ = 0;
+  BufferStatistics statistics_;
 };
 
 }  // namespace uscst::io

@@ -14,6 +14,8 @@ namespace uscst::target {
 
 // The end of a management operation: called exactly once, on the control thread.
 using Done = std::move_only_function<void(base::Status)>;
+// A value that is gathered elsewhere: called exactly once, on the control thread.
+using ShowDone = std::move_only_function<void(base::Result<std::string>)>;
 
 // When a read shows the second line "[key]": keep this in a configuration.
 enum class KeyRule {
@@ -41,6 +43,8 @@ struct Attribute {
   Layout layout = Layout::kLine;
   // The value without the newline that ends it.
   base::Result<std::string> (*show)(const Object&) = nullptr;
+  // Instead of show: a queued read, whose value comes later. Never with a [key] line.
+  void (*show_later)(const Object&, ShowDone done) = nullptr;
   // The text as written, at most 4096 bytes, cut at the first NUL unless `takes_nuls`.
   base::Status (*store)(Object&, std::string_view text) = nullptr;
   // Instead of store: goes through the management queue and sets last_sysfs_mgmt_res.

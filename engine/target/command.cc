@@ -5,6 +5,7 @@
 
 #include "engine/target/command_states.h"
 #include "engine/target/device.h"
+#include "engine/target/latency.h"
 #include "engine/target/session.h"
 #include "engine/target/shard.h"
 #include "engine/target/target.h"
@@ -29,6 +30,12 @@ void Command::start(SessionTasks& tasks) {
   tasks_ = &tasks;
   shard_ = &tasks.shard();
   state_ = kReceived;
+  started_ = shard_->executor().clock().recently();
+  state_since_ = {};
+  if (tasks.latency()) {
+    state_since_ = shard_->executor().clock().now();
+    latency_index_ = LatencyStatistics::index_of(request.direction, request.expected_length_bytes);
+  }
   tasks.counters.add_active(1);
   advance();
 }
@@ -43,10 +50,20 @@ void Command::advance() {
       in_step_ = false;
       return;
     }
+    if (LatencyStatistics* latency = tasks_->latency()) measure(*latency);
     state_ = *next;
   }
   in_step_ = false;
   end(status_handed_over_);
+}
+
+void Command::measure(LatencyStatistics& latency) {
+  // It was on its way already when measuring began: the time is not known and counts as 0.
+  if (state_since_ == base::TimePoint{})
+    latency_index_ = LatencyStatistics::index_of(request.direction, request.expected_length_bytes);
+  base::TimePoint now = shard_->executor().clock().now();
+  latency.add(latency_index_, state_, now - state_since_);
+  state_since_ = now;
 }
 
 Command::Step Command::step() {
@@ -446,14 +463,14 @@ void Command::count() {
   SessionCounters& counters = tasks_->counters;
   counters.add_active(-1);
   count_no_more();
-  if (!decoded_.row) return;
   constexpr std::uint64_t kAligned = 4096;
-  auto& direction = counters.of(decoded_.direction);
+  // An error instead of the data makes it a command without data, whatever it wanted.
+  bool moved = data_fetch_begun_ || data_in_length_bytes_ > 0 || status_ == scsi::Status::kGood;
+  auto& direction = !moved ? counters.none : decoded_.row ? counters.of(decoded_.direction) : counters.unknown;
   direction.commands.fetch_add(1, std::memory_order_relaxed);
-  if (decoded_.direction == scsi::Direction::kNone) return;
+  if (!moved || !decoded_.row || decoded_.direction == scsi::Direction::kNone) return;
   direction.bytes.fetch_add(decoded_.data_length_bytes, std::memory_order_relaxed);
-  if (!decoded_.has(scsi::Flag::kHasRange)) return;
-  std::uint64_t start = decoded_.lba << device().unit().traits().block_shift;
+  std::uint64_t start = decoded_.has(scsi::Flag::kHasRange) ? decoded_.lba << device().unit().traits().block_shift : 0;
   if (start % kAligned != 0 || decoded_.data_length_bytes % kAligned != 0) {
     direction.unaligned_commands.fetch_add(1, std::memory_order_relaxed);
   }

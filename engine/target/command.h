@@ -22,6 +22,7 @@ namespace uscst::target {
 
 class Command;
 class Device;
+class LatencyStatistics;
 class NexusLun;
 class Session;
 class SessionTasks;
@@ -121,6 +122,9 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   bool read_only_lun() const { return read_only_lun_; }
   bool aborted() const { return abort_reason_ != AbortReason::kNone; }
   CommandState state() const { return state_; }
+  bool counted() const { return counted_; }  // among the active commands of its nexus and LUN
+  // When it came, as of Clock::recently().
+  base::TimePoint started() const { return started_; }
 
   // Ends the execution; exactly one of these, once.
   void complete(std::size_t data_in_length_bytes = 0);  // GOOD
@@ -197,6 +201,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   void execution_ended();
   void leave_order();
   void count();
+  void measure(LatencyStatistics& latency);
   void end(bool responded);
   void clear();
   void drop_scratch();
@@ -214,6 +219,8 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   scsi::SenseBytes sense_;
   scsi::Status status_ = scsi::Status::kGood;
   CommandState state_ = CommandState::kFinished;
+  base::TimePoint started_{}, state_since_{};  // the second only while latency is measured
+  unsigned latency_index_ = 0;
   AbortReason abort_reason_ = AbortReason::kNone;
   bool read_only_lun_ = false;
   bool counted_ = false;       // in the nexus' active commands

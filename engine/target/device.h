@@ -79,6 +79,7 @@ class Device : public std::enable_shared_from_this<Device> {
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type
+  int session_luns = 0;         // LUNs of sessions that show it now
   // The LUNs that map the device, as `exported/export<number>`; numbers are never used again.
   struct Export {
     unsigned number = 0;

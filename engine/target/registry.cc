@@ -36,6 +36,7 @@ struct Registry::Draining : std::enable_shared_from_this<Registry::Draining> {
     auto keep = std::move(self);
     if (done) std::exchange(done, nullptr)(std::move(status));
   }
+  void give_up() { finish(base::fail(EINTR, "the writer left")); }
   void out_of_time() { finish(base::fail(EBUSY, "commands did not end in time; nothing was changed")); }
 
   Done done;
@@ -43,19 +44,22 @@ struct Registry::Draining : std::enable_shared_from_this<Registry::Draining> {
   std::shared_ptr<Draining> self;  // until it is finished
 };
 
-void Registry::drain(SweepSelector select, base::Duration limit, Done done) {
+Registry::GiveUp Registry::drain(SweepSelector select, base::Duration limit, Done done) {
   auto draining = std::make_shared<Draining>(std::move(done));
   draining->self = draining;
   if (limit > base::Duration::zero()) shards_.control().arm_after(draining->limit, limit);
   sweep(shards_, shards_.control(), std::move(select), [draining] { draining->finish({}); });
+  return [draining = std::weak_ptr<Draining>(draining)] {
+    if (auto waits = draining.lock()) waits->give_up();
+  };
 }
 
-void Registry::suspend(base::Duration limit, Done done) {
+Registry::GiveUp Registry::suspend(base::Duration limit, Done done) {
   shards_.suspend_gate.close();
   auto past_gate = [](const Command& command) {
     return command.past_gate() ? SweepVerdict::kWait : SweepVerdict::kSkip;
   };
-  drain(past_gate, limit, [this, done = std::move(done)](base::Status status) mutable {
+  return drain(past_gate, limit, [this, done = std::move(done)](base::Status status) mutable {
     if (!status) resume();
     done(std::move(status));
   });
@@ -75,6 +79,22 @@ void Registry::while_suspended(std::move_only_function<base::Status()> change, D
     status = change();
     resume();
     done(std::move(status));
+  });
+}
+
+Registry::GiveUp Registry::set_measure_latency(bool on, Done done) {
+  auto set = [on](Shard& shard, std::size_t) {
+    shard.for_each_session([on](SessionTasks& tasks) { tasks.measure_latency(on); });
+  };
+  return suspend(kMeasureLatencyLimit, [this, on, set, done = std::move(done)](base::Status status) mutable {
+    if (!status) return done(std::move(status));
+    auto finish = [this, done = std::move(done)]() mutable {
+      resume();
+      done({});
+    };
+    if (settings.measure_latency == on) return finish();
+    settings.measure_latency = on;
+    visit_shards(shards_, shards_.control(), set, std::move(finish));
   });
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -46,6 +47,7 @@ class DeviceWatcher {
 class Registry {
  public:
   static constexpr auto kDrainLimit = std::chrono::seconds(90);
+  static constexpr auto kMeasureLatencyLimit = std::chrono::seconds(10);
 
   Registry(ShardGroup& shards, base::Log& log);
   ~Registry();
@@ -139,11 +141,16 @@ class Registry {
 
   // --- suspension. Holds all commands back until resume() was called as often.
   // Waits for running commands at most `limit` (0: for ever), then EBUSY with nothing changed.
-  void suspend(base::Duration limit, Done done);
+  // What is returned ends the waiting at once, with EINTR.
+  using GiveUp = std::function<void()>;
+  GiveUp suspend(base::Duration limit, Done done);
   void resume();
   int suspend_depth() const { return shards_.suspend_gate.depth(); }
   // Suspends, makes the change, resumes, answers with its result.
   void while_suspended(std::move_only_function<base::Status()> change, Done done);
+
+  // measure_latency: begins with zeroed statistics in every session, or frees them; activity is suspended meanwhile.
+  GiveUp set_measure_latency(bool on, Done done);
 
   // --- `block` of one device: counted like suspend; done when its commands have ended.
   void block(Device& device, Done done);
@@ -151,7 +158,7 @@ class Registry {
 
   // Waits until the commands that `select` names have ended, usually with a gate closed before; at the limit (0: none)
   // EBUSY.
-  void drain(SweepSelector select, base::Duration limit, Done done);
+  GiveUp drain(SweepSelector select, base::Duration limit, Done done);
 
  private:
   struct Draining;

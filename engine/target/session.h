@@ -53,6 +53,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // --- reactor
   SessionTasks& tasks() { return *tasks_; }
   // --- any thread
+  const std::shared_ptr<SessionTasks>& tasks_pointer() const { return tasks_; }
   const SessionCounters& counters() const { return tasks_->counters; }
   SessionCounters& counters() { return tasks_->counters; }
 

@@ -7,16 +7,19 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 
 #include "engine/io/executor.h"
 #include "engine/target/command.h"
+#include "engine/target/latency.h"
 #include "engine/target/lun_map.h"
 
 namespace uscst::target {
 
 class Session;
 class Shard;
+class SweepToken;
 
 // Written by the session's reactor, read and set to 0 anywhere.
 struct SessionCounters {
@@ -41,6 +44,7 @@ enum class TaskManagementFunction : std::uint8_t {
   kClearAca = 0x40,
 };
 enum class TaskManagementResult { kComplete, kNotSupported, kFailed };
+std::string_view scst_name(TaskManagementFunction function);
 using TaskManagementDone = std::move_only_function<void(TaskManagementResult)>;
 
 class SessionTasks
@@ -64,6 +68,18 @@ class SessionTasks
   // more.
   void manage(TaskManagementFunction function, const scsi::LunBytes& lun, const CommandTag& tag,
               TaskManagementDone done);
+  // Functions that have no answer yet, in the order they came; for whoever looks on.
+  struct Management {
+    TaskManagementFunction function;
+    scsi::LunBytes lun;
+    CommandTag tag;
+    std::weak_ptr<SweepToken> affected{};  // what its commands hold
+  };
+  using Managements = std::list<std::shared_ptr<Management>>;
+  const Managements& managements() const { return *managements_; }
+  // Begins with zeroed statistics, or frees them. Null while nobody measures.
+  void measure_latency(bool on) { latency_ = on ? std::make_unique<LatencyStatistics>() : nullptr; }
+  LatencyStatistics* latency() const { return latency_.get(); }
   // The channel is gone: aborts everything; `ended` runs, never from within, when the last command has ended and the
   // shard no longer knows the session.
   void close(io::Job ended);
@@ -77,11 +93,14 @@ class SessionTasks
  private:
   friend class Command;
   void finished(Command& command, bool responded);
-  void abort_task(const scsi::LunBytes& lun, const CommandTag& tag, TaskManagementDone done);
-  void abort_task_set(const LunMap::Entry& entry, TaskManagementDone done);
-  void clear_task_set(const LunMap::Entry& entry, TaskManagementDone done);
-  void reset_logical_unit(const LunMap::Entry& entry, TaskManagementDone done);
-  void abort_all_of_device(const LunMap::Entry& entry, bool tell, io::Job done);
+  // What the affected commands hold, if any.
+  using Affected = std::weak_ptr<SweepToken>;
+  Affected carry_out(const Management& management, TaskManagementDone done);
+  Affected abort_task(const scsi::LunBytes& lun, const CommandTag& tag, TaskManagementDone done);
+  Affected abort_task_set(const LunMap::Entry& entry, TaskManagementDone done);
+  Affected clear_task_set(const LunMap::Entry& entry, TaskManagementDone done);
+  Affected reset_logical_unit(const LunMap::Entry& entry, TaskManagementDone done);
+  Affected abort_all_of_device(const LunMap::Entry& entry, bool tell, io::Job done);
   void end_session();
 
   Session& session_;
@@ -90,6 +109,8 @@ class SessionTasks
   boost::intrusive::list<Command, boost::intrusive::base_hook<CommandListHook>,
                          boost::intrusive::constant_time_size<false>>
       commands_;
+  const std::shared_ptr<Managements> managements_ = std::make_shared<Managements>();
+  std::unique_ptr<LatencyStatistics> latency_;
   bool closing_ = false;
   io::Job ended_;
 };

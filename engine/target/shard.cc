@@ -1,6 +1,13 @@
 #include "engine/target/shard.h"
 
+#include <unistd.h>
+
 namespace uscst::target {
+
+void Shard::attach(SessionTasks& tasks) {
+  if (thread_id() == 0) thread_id_.store(::gettid(), std::memory_order_relaxed);
+  sessions_.push_back(tasks);
+}
 
 // --- memory. The bound is one for all shards: what one gives back may be what another waits for.
 

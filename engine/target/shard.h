@@ -33,10 +33,17 @@ class Shard {
   ShardGroup& group() const { return group_; }
   io::Executor& executor() const { return executor_; }
   io::Reactor* reactor() const { return reactor_; }
+  io::BufferStatistics& buffer_statistics() { return buffers_.statistics(); }
+  // Of the kernel; 0 before the first session.
+  int thread_id() const { return thread_id_.load(std::memory_order_relaxed); }
 
   // --- own thread
   io::BufferPool& buffers() { return buffers_; }
-  void attach(SessionTasks& tasks) { sessions_.push_back(tasks); }
+  void attach(SessionTasks& tasks);
+  template <class Visit>
+  void for_each_session(Visit visit) {
+    for (SessionTasks& tasks : sessions_) visit(tasks);
+  }
   // Visits every command of every session that has not ended.
   template <class Visit>
   void for_each_command(Visit visit) {
@@ -67,6 +74,7 @@ class Shard {
       waiting_for_buffer_;
   Command* resuming_ = nullptr;            // the one at the head of the queue, asking again
   std::atomic<bool> wants_memory_{false};  // to be told when another shard gives memory back
+  std::atomic<int> thread_id_{0};
   io::Deferred resume_waiting_;
 };
 

@@ -11,7 +11,9 @@
 namespace uscst::target {
 
 class Command;
+class Shard;
 class ShardGroup;
+class SweepToken;
 
 // What a sweep does with a command it meets.
 enum class SweepVerdict { kSkip, kWait, kAbortForOwnNexus, kAbortForOtherNexus };
@@ -19,8 +21,13 @@ enum class SweepVerdict { kSkip, kWait, kAbortForOwnNexus, kAbortForOtherNexus }
 // Called on each shard's thread, so for several commands at once.
 using SweepSelector = std::function<SweepVerdict(const Command&)>;
 
-// Any thread may start one. `done` runs on `origin` once every shard has looked and every command met has ended.
-void sweep(ShardGroup& shards, io::Executor& origin, SweepSelector select, io::Job done);
+// Any thread may start one. `done` runs on `origin` once every shard has looked and every command met has ended. What
+// is returned is what they hold until then.
+std::weak_ptr<SweepToken> sweep(ShardGroup& shards, io::Executor& origin, SweepSelector select, io::Job done);
+
+// Runs `visit` on every shard's thread, with the shard's place in the group; `done` on `origin` when all have run.
+void visit_shards(ShardGroup& shards, io::Executor& origin, std::function<void(Shard&, std::size_t index)> visit,
+                  io::Job done);
 
 // What every shard and every command met holds; the last to let go posts `done`.
 class SweepToken {

@@ -44,8 +44,9 @@ std::shared_ptr<Session> Target::add_session(const std::string& initiator_name, 
                                            free_session_name(initiator_name), std::move(nexus), shard);
   session->transport = &transport;
   session->group_ = &group_for(initiator_name);
-  session->lun_map_ = make_lun_map(*session);
+  renew_lun_map(*session);
   session->tasks_->set_lun_map(session->lun_map_);
+  session->tasks_->measure_latency(registry_.settings.measure_latency);
   ++session->nexus().sessions;
   sessions_.push_back(session);
   return session;
@@ -54,7 +55,9 @@ std::shared_ptr<Session> Target::add_session(const std::string& initiator_name, 
 void Target::remove_session(Session& session) {
   Nexus& nexus = session.nexus();
   const auto keep = session.nexus_pointer();
-  if (std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; }) > 0) --nexus.sessions;
+  if (std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; }) == 0) return;
+  --nexus.sessions;
+  for (const LunMap::Entry& entry : session.lun_map_->entries) --entry.nexus_lun->device().session_luns;
 }
 
 std::shared_ptr<Nexus> Target::find_nexus(const NexusKey& key) {
@@ -79,20 +82,38 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
   return map;
 }
 
+// A LUN keeps its thread index as long as it shows the same device; a new one is the last of its device's.
 LunMap::Entry Target::lun_map_entry(Session& session, const Lun& lun) {
   auto nexus_lun = session.nexus().at(lun.number, lun.device);
   nexus_lun->alua_state = registry_.device_groups().state_of(*this, *lun.device);
+  const LunMap::Entry* before = session.lun_map_ ? session.lun_map_->find(lun.number) : nullptr;
+  const bool same = before && before->nexus_lun == nexus_lun;
   return {.lun = lun.number,
           .read_only = lun.read_only || lun.device->unit().read_only(),
           .sequence = lun.sequence,
-          .nexus_lun = std::move(nexus_lun)};
+          .nexus_lun = std::move(nexus_lun),
+          .thread_index = same ? before->thread_index : lun.device->session_luns++};
 }
 
-void Target::renew_lun_map(Session& session) { session.lun_map_ = make_lun_map(session); }
+void Target::leave_if_gone(const Session& session, const LunMap::Entry& entry) {
+  const auto& luns = session.group().luns;
+  auto found = luns.find(entry.lun);
+  Device& device = entry.nexus_lun->device();
+  if (found == luns.end() || found->second.device.get() != &device) --device.session_luns;
+}
+
+void Target::renew_lun_map(Session& session) {
+  if (session.lun_map_) {
+    for (const LunMap::Entry& entry : session.lun_map_->entries) leave_if_gone(session, entry);
+  }
+  session.lun_map_ = make_lun_map(session);
+}
 
 void Target::renew_lun_map(Session& session, std::uint16_t changed_lun) {
   auto map = std::make_shared<LunMap>(*session.lun_map_);
   map->version = registry_.next_id();
+  const LunMap::Entry* before = session.lun_map_->find(changed_lun);
+  if (before) leave_if_gone(session, *before);
   const auto& luns = session.group().luns;
   if (auto found = luns.find(changed_lun); found != luns.end()) {
     map->entries.set(lun_map_entry(session, found->second));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <map>
 
 #include "engine/target/registry.h"
 
@@ -54,12 +55,40 @@ constexpr target::Attribute<Handler> kClusterHandlerRows[] = {
 
 PassThroughUnit& unit_of(target::Device& device) { return static_cast<PassThroughUnit&>(device.unit()); }
 
-void arrive(std::shared_ptr<ScsiHostDevice> found, target::Registry& registry, PassThroughEnvironment& environment) {
-  auto unit = std::make_unique<PassThroughUnit>(environment, found);
-  auto device = std::make_shared<target::Device>(found->address.text(), registry.next_id(), nullptr, std::move(unit));
-  device->scsi_origin = {found->type, found->sysfs_path};
-  if (auto added = registry.add_scsi_device(std::move(device)); !added) environment.log.error("{}", added.error().text);
-}
+// Brings the devices of one host into the registry and takes them out again.
+class Shown : public std::enable_shared_from_this<Shown> {
+ public:
+  Shown(target::Registry& registry, PassThroughEnvironment& environment)
+      : registry_(registry), environment_(environment) {}
+
+  // One that comes back while commands of its predecessor still run waits for them.
+  void arrive(std::shared_ptr<ScsiHostDevice> found) {
+    const std::string name = found->address.text();
+    if (auto before = registry_.find_device(name); before && before->deleting) {
+      waiting_[name] = std::move(found);
+      return;
+    }
+    auto unit = std::make_unique<PassThroughUnit>(environment_, found);
+    auto device = std::make_shared<target::Device>(name, registry_.next_id(), nullptr, std::move(unit));
+    device->scsi_origin = {found->type, found->sysfs_path};
+    if (auto added = registry_.add_scsi_device(std::move(device)); !added)
+      environment_.log.error("{}", added.error().text);
+  }
+
+  void leave(const ScsiAddress& address) {
+    const std::string name = address.text();
+    if (waiting_.erase(name) > 0) return;
+    registry_.remove_scsi_device(name, [self = shared_from_this(), name](base::Status status) {
+      if (!status) self->environment_.log.error("{}", status.error().text);
+      if (auto next = self->waiting_.extract(name)) self->arrive(std::move(next.mapped()));
+    });
+  }
+
+ private:
+  target::Registry& registry_;
+  PassThroughEnvironment& environment_;
+  std::map<std::string, std::shared_ptr<ScsiHostDevice>> waiting_;
+};
 
 }  // namespace
 
@@ -88,12 +117,9 @@ void UserHandler::create(target::Registry&, const std::string& device_name, cons
 }
 
 void show_scsi_devices(ScsiHost& host, target::Registry& registry, PassThroughEnvironment& environment) {
-  host.watch([&](std::shared_ptr<ScsiHostDevice> found) { arrive(std::move(found), registry, environment); },
-             [&](const ScsiAddress& address) {
-               registry.remove_scsi_device(address.text(), [&log = environment.log](base::Status status) {
-                 if (!status) log.error("{}", status.error().text);
-               });
-             });
+  auto shown = std::make_shared<Shown>(registry, environment);
+  host.watch([shown](std::shared_ptr<ScsiHostDevice> found) { shown->arrive(std::move(found)); },
+             [shown](const ScsiAddress& address) { shown->leave(address); });
 }
 
 }  // namespace uscst::handlers

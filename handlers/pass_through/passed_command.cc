@@ -14,7 +14,6 @@ namespace {
 
 using scsi::Operation;
 
-constexpr int kTries = 3;  // two retries, as SCST has them
 // An initiator may take less than the CDB asks the device for; up to so much more is read and left out.
 constexpr std::size_t kMaximumUnwanted = std::size_t{1} << 20;
 constexpr std::uint8_t kControlPage = 0x0A, kPageMask = 0x3F, kSubpageFormat = 0x40;
@@ -33,6 +32,13 @@ std::vector<std::uint8_t> beginning_of(const io::Buffer& data, std::size_t lengt
   std::vector<std::uint8_t> bytes(std::min(length, data.length_bytes()));
   data.copy_out(0, bytes);
   return bytes;
+}
+
+// What the memory held before may be another initiator's data.
+void complete_unmoved(target::Command& command) {
+  if (command.decoded().direction != scsi::Direction::kIn) return command.complete();
+  command.data().fill_zero();
+  command.complete(command.data().length_bytes());
 }
 
 bool is_descriptor_format(base::Bytes sense) { return (sense[0] & 0x7F) >= 0x72; }
@@ -71,8 +77,7 @@ void make_control_page_request(ScsiCall& call, base::MutableBytes into, const Pa
 void PassThroughUnit::execute(target::Command& command) {
   const Operation operation = command.decoded().operation();
   const bool moves_data = operation == Operation::kRead || operation == Operation::kWrite;
-  if (kind().moves_no_data && moves_data)
-    return command.complete(command.decoded().direction == scsi::Direction::kIn ? command.data().length_bytes() : 0);
+  if (kind().moves_no_data && moves_data) return complete_unmoved(command);
   command.emplace_scratch<PassedCommand>(*this, command).begin();
 }
 
@@ -80,7 +85,6 @@ void PassedCommand::begin() { ask_device(); }
 
 void PassedCommand::ask_device() {
   const scsi::DecodedCdb& decoded = command_.decoded();
-  ++tries_;
   call_.emplace(io::Call<>::to<&PassedCommand::answered>(this));
   call_->cdb = decoded.bytes;
   call_->cdb_length = decoded.row->cdb_length;
@@ -117,6 +121,8 @@ void PassedCommand::answered() {
     case HostOutcome::kTimedOut:
     case HostOutcome::kGone: return command_.complete(scsi::kAborted);
     case HostOutcome::kReset: tell_others(scsi::kUaReset); return command_.complete(scsi::kUaReset);
+    case HostOutcome::kMediumError:
+      return command_.complete(call_->direction == scsi::Direction::kOut ? scsi::kWriteError : scsi::kReadError);
     case HostOutcome::kFailed: return command_.complete(scsi::kInternalTargetFailure);
   }
   const auto status = static_cast<scsi::Status>(call_->status);

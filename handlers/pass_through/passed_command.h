@@ -30,7 +30,6 @@ class PassedCommand {
 
   PassThroughUnit& unit_;
   target::Command& command_;
-  int tries_ = 0;
   std::optional<ScsiCall> call_;
   std::array<std::uint8_t, 64> page_{};  // the control mode page, after a MODE SELECT
 };

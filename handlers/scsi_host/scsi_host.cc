@@ -32,6 +32,11 @@ std::optional<ScsiAddress> ScsiAddress::parse(std::string_view text) {
   return address;
 }
 
+void ScsiCall::ended(int) {
+  if (host_device) host_device->call_ended(*this);
+  done_();
+}
+
 std::string ScsiAddress::text() const { return fmt::format("{}:{}:{}:{}", host, channel, id, lun); }
 
 }  // namespace uscst::handlers

@@ -37,8 +37,11 @@ enum class HostOutcome : std::uint8_t {
   kTimedOut,  // or ended by an abort; the device may have carried it out
   kReset,     // a reset ended it
   kGone,      // there is no such device any more
+  kMediumError,
   kFailed,
 };
+
+class ScsiHostDevice;
 
 // One command for a device. Owned by whoever asks, who keeps it until `done`; one use.
 class ScsiCall {
@@ -67,9 +70,10 @@ class ScsiCall {
   // --- the host's
   void finish() { done_(); }
   io::Operation operation{io::Call<int>::to<&ScsiCall::ended>(this)};  // of a call on the blocking pool
+  ScsiHostDevice* host_device = nullptr;                               // told at its end
 
  private:
-  void ended(int) { done_(); }
+  void ended(int);
   const io::Call<> done_;
 };
 
@@ -88,6 +92,8 @@ class ScsiHostDevice {
 
   // Never blocks. `reactor`: of the calling thread; only a simulated device does without one.
   virtual void execute(ScsiCall& call, io::Reactor* reactor) = 0;
+  // A call on the blocking pool has ended; on its reactor, before `done`.
+  virtual void call_ended(ScsiCall&) {}
   // LOGICAL UNIT RESET at the device. Blocks: for the blocking pool.
   virtual void reset() = 0;
 };

@@ -69,17 +69,20 @@ class TreeConformance : public testing::Test {
   OrErrno<std::string> read(const std::string& path) {
     auto file = open(path, O_RDONLY);
     if (!file) return std::unexpected(file.error());
-    auto content = tree_.read(**file, 0, kPageBytes);
-    OrErrno<std::string> result = std::unexpected(content ? 0 : content.error());
-    if (content) result = std::string(*content);
+    auto result = std::make_shared<OrErrno<std::string>>(std::unexpected(ETIMEDOUT));
+    tree_.read(**file, 0, kPageBytes, [result](OrErrno<std::string_view> content) {
+      *result = content ? OrErrno<std::string>(*content) : std::unexpected(content.error());
+    });
+    executor_.run_until_idle();
     tree_.close(std::move(*file));
-    return result;
+    return *result;
   }
   int write(const std::string& path, const std::string& data) {
     auto file = open(path, O_WRONLY);
     if (!file) return file.error();
     auto result = std::make_shared<int>(ETIMEDOUT);
-    tree_.write(**file, data, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
+    Writer writer;
+    tree_.write(**file, data, writer, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
     executor_.run_until_idle();
     tree_.close(std::move(*file));
     return *result;

@@ -31,8 +31,9 @@ MAY_INCLUDE = {
     "sysfsfs": ["engine/base", "engine/io", "engine/target", "engine/control", "engine/scsi/lun.h"],
     "compat/scstadmin": ["engine/base"],
     "engine/daemon": ["engine", "handlers", "sysfsfs"],
-    # The other end: the SRP codec and a fabric, nothing of the target. Its program chooses the kind of fabric.
-    "engine/initiator": ["engine/base", "engine/io", "engine/scsi", "engine/fabric/fabric.h", "engine/srp/iu.h", "engine/srp/login.h"],
+    # The other end: the codecs and a fabric, nothing of the target. Its program chooses the kind of fabric.
+    "engine/initiator": ["engine/base", "engine/io", "engine/scsi", "engine/fabric/fabric.h", "engine/srp/iu.h", "engine/srp/login.h",
+                         "engine/local/wire.h"],
     "engine/initiator/main.cc": ["engine"],
     "engine/initiator/host.cc": ["engine"],
 }

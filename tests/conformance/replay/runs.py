@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import allow_list
+import commands
 import compare
 import loops
 import operations
@@ -25,6 +26,7 @@ class Settings:
     options: tuple = ()        # more of uscstd
     limit_s: float = 300
     keep: str = None           # a directory for what came of each run
+    tool: tuple = ()           # what {SCSTADMIN} stands for
 
 
 @dataclasses.dataclass
@@ -81,7 +83,8 @@ def run(recording, settings, known):
     try:
         with loops.borrowed(recording.needs.loops) as devices, tempfile.TemporaryDirectory(prefix="uscst-replay-") as place:
             job = {"recordings": settings.directory, "label": recording.label, "build": settings.build, "root": settings.root,
-                   "values": values, "options": options, "loops": devices, "out": os.path.join(settings.keep or place, f"{recording.name}.out")}
+                   "values": values, "options": options, "loops": devices, "tool": list(settings.tool),
+                   "out": os.path.join(settings.keep or place, f"{recording.name}.out")}
             if settings.keep:
                 job["keep_log"] = os.path.join(settings.keep, f"{recording.name}.log")
             problem = play(job, settings.limit_s)
@@ -141,7 +144,7 @@ def judge_operations(verdict, outcomes):
         if number >= len(outcomes):
             verdict.differences.append(compare.Difference(wanted.get("path", wanted["op"]), "result", wanted["result"], "not reached", number))
             continue
-        verdict.differences += compare.operation_differences(number, wanted, outcomes[number], logged_in)
+        verdict.differences += compare.operation_differences(number, commands.comparable(wanted), commands.comparable(outcomes[number]), logged_in)
 
 
 def apply_allow_list(verdict, entries):

@@ -11,10 +11,10 @@ import signal
 import subprocess
 import time
 
+import commands
 import no_direct_io
 import recordings
 from initiators import Initiators
-from operations import Player
 
 INITIATOR = "192.168.7.1"      # the recording machine, which was target and initiator
 PORT = 5000
@@ -140,7 +140,7 @@ def run_telling(job, tell):
     started = time.monotonic()
     try:
         service.start()
-        player = Player(job["root"], job["values"], initiators.hook)
+        player = commands.player_of(job, initiators.hook)
         if recording.kind == "transcript":
             for outcome in player.play(recordings.operations_of(recording)):
                 tell(outcome=outcome)

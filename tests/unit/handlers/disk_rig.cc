@@ -135,7 +135,8 @@ void Initiator::ended(target::Command& command, bool responded) {
 DiskRig::DiskRig() : environment{executor, pool, log, directory.path(), {}} {
   shards.shards.push_back(&shard);
   registry.reservation_place = {directory.path() + "/pr", &executor};
-  for (target::Handler* handler : {&file_handler, &block_handler, &null_handler}) registry.add_handler(*handler);
+  for (target::Handler* handler : {&file_handler, &block_handler, &null_handler, &cdrom_handler})
+    registry.add_handler(*handler);
   driver = std::make_unique<QuietDriver>(protection);
   registry.add_driver(*driver);
   target = &driver->add_target(registry, "target");
@@ -151,7 +152,8 @@ DiskRig::~DiskRig() {
 int DiskRig::add(VdiskKind kind, const std::string& name, const target::Parameters& parameters) {
   VdiskHandler& handler = kind == VdiskKind::kFileio    ? file_handler
                           : kind == VdiskKind::kBlockio ? block_handler
-                                                        : null_handler;
+                          : kind == VdiskKind::kNullio  ? null_handler
+                                                        : cdrom_handler;
   std::optional<base::Status> result;
   registry.create_device(handler, name, parameters, [&](base::Status status) { result = std::move(status); });
   executor.run_until_idle();
@@ -159,11 +161,13 @@ int DiskRig::add(VdiskKind kind, const std::string& name, const target::Paramete
   return !result || *result ? 0 : result->error().code;
 }
 
-void DiskRig::map(const std::string& name, std::uint16_t lun) { ASSERT_EQ(add_lun(name, lun), 0); }
+void DiskRig::map(const std::string& name, std::uint16_t lun, bool read_only) {
+  ASSERT_EQ(add_lun(name, lun, read_only), 0);
+}
 
-int DiskRig::add_lun(const std::string& name, std::uint16_t lun) {
+int DiskRig::add_lun(const std::string& name, std::uint16_t lun, bool read_only) {
   return manage(
-      [&](target::Done done) { registry.add_lun(target->default_group(), name, lun, false, std::move(done)); });
+      [&](target::Done done) { registry.add_lun(target->default_group(), name, lun, read_only, std::move(done)); });
 }
 
 int DiskRig::manage(const std::function<void(target::Done)>& begin) {

@@ -89,8 +89,8 @@ class DiskRig {
 
   // add_device; the error's code, 0 for success.
   int add(VdiskKind kind, const std::string& name, const target::Parameters& parameters);
-  void map(const std::string& name, std::uint16_t lun);
-  int add_lun(const std::string& name, std::uint16_t lun);
+  void map(const std::string& name, std::uint16_t lun, bool read_only = false);
+  int add_lun(const std::string& name, std::uint16_t lun, bool read_only = false);
   // Runs an operation to its end; the error's code, 0 for success.
   int manage(const std::function<void(target::Done)>& begin);
   // A disk on a simulated store, mapped as LUN 0.
@@ -116,7 +116,7 @@ class DiskRig {
   target::Registry registry{shards, log};
   VdiskEnvironment environment;
   VdiskHandler file_handler{VdiskKind::kFileio, environment}, block_handler{VdiskKind::kBlockio, environment},
-      null_handler{VdiskKind::kNullio, environment};
+      null_handler{VdiskKind::kNullio, environment}, cdrom_handler{VdiskKind::kCdrom, environment};
   target::ProtectionSupport protection;  // of the driver's targets
   std::unique_ptr<target::Driver> driver;
   target::Target* target = nullptr;

@@ -38,6 +38,11 @@ printf 'capacity 0\nread 0 8 8\nwrite 0 16380 4\nread 0 16380 5\nread 0\nreset 0
 grep -qx 'ok 16384 512' "$work/out" || fail 'no capacity'
 expect 2 'at most 16 hexadecimal' luns --dest x:1 --id-ext zz --ioc-guid 1
 expect 2 'required' luns --dest 127.0.0.1:1
+expect 2 '--dest or --local is required' luns
+expect 2 'exclude each other' luns "${to[@]}" --local t
+expect 2 'one channel' luns --local t --channels 2
+expect 2 '4 MiB' --local t verify --transfer-size 8m
+expect 3 'No such file' --control "$work/none.sock" --local t/s luns
 expect 2 'beyond the disk' read "${to[@]}" --lba 16380 --blocks 5 --file "$work/c"
 expect 3 'Connection refused' luns --dest 127.0.0.1:1 --id-ext 11 --ioc-guid 22
 expect 4 'wrong id_ext or ioc_guid' discover --dest 127.0.0.1:$port

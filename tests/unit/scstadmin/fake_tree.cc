@@ -149,6 +149,17 @@ base::Result<std::vector<std::string>> FakeTree::list(const std::string& path) c
   return names;
 }
 
+base::Result<std::vector<Entry>> FakeTree::entries(const std::string& path) const {
+  const base::Result<std::vector<std::string>> names = list(path);
+  if (!names) return std::unexpected(names.error());
+  std::vector<Entry> out;
+  for (const std::string& name : *names) {
+    const char type = nodes_.at(join_path({resolve(path), name})).type;
+    out.push_back({name, type == 'd' ? EntryType::kDirectory : type == 'l' ? EntryType::kLink : EntryType::kFile});
+  }
+  return out;
+}
+
 std::optional<NodeInfo> FakeTree::stat(const std::string& path) const {
   const Node* node = find(path);
   if (node == nullptr) return std::nullopt;

@@ -17,6 +17,7 @@ class FakeTree final : public Tree {
 
   std::string root() const override { return "/sys/kernel/scst_tgt"; }
   base::Result<std::vector<std::string>> list(const std::string& path) const override;
+  base::Result<std::vector<Entry>> entries(const std::string& path) const override;
   std::optional<NodeInfo> stat(const std::string& path) const override;
   std::optional<std::string> link(const std::string& path) const override;
   base::Result<std::string> read(const std::string& path) const override;

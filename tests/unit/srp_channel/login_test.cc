@@ -42,6 +42,19 @@ TEST_F(LoginTest, Accepted) {
   EXPECT_FALSE(parse_login_response(*early.accepted)->immediate_supported);
 }
 
+// Real SCSI devices are in the tree before anybody uses them, and then take no commands at all.
+TEST_F(LoginTest, DevicesWithoutHandlerDoNotLowerTheLimit) {
+  auto device = std::make_shared<target::Device>("0:0:0:0", rig.registry.next_id(), nullptr,
+                                                 std::make_unique<sim::FakeLogicalUnit>(16));
+  device->scsi_origin = {0, "devices/0:0:0:0"};
+  ASSERT_TRUE(rig.registry.add_scsi_device(device));
+  EXPECT_EQ(device->maximum_commands, 0);
+  Initiator& peer = peer_at("192.0.2.1");
+  connect(peer, login());
+  ASSERT_TRUE(peer.accepted);
+  EXPECT_EQ(parse_login_response(*peer.accepted)->request_limit, 64u);
+}
+
 // SCST's order: IU length, enabled, target port, formats; each hides those behind it (srp.md section 1.4).
 TEST_F(LoginTest, RefusalsInTheirOrder) {
   LoginRequest bad = login();

@@ -37,18 +37,28 @@ class TreeTest : public testing::Test {
   std::string read(std::string_view path) {
     auto file = open(path, O_RDONLY);
     if (!file) return "?";
-    auto content = tree_.read(*file, 0, kPageBytes);
+    auto content = read_at(*file, 0, kPageBytes);
     std::string text = content ? std::string(*content) : "error " + std::to_string(content.error());
     tree_.close(std::move(file));
     return text;
   }
-  // The errno of the write, 0 when all was taken, kWaiting when there is no answer yet.
   static constexpr int kWaiting = -1;
+  Writer writer_;
+  // kWaiting when there is no answer yet.
+  OrErrno<std::string> read_at(Tree::OpenFile& file, std::uint64_t offset, std::size_t size) {
+    auto result = std::make_shared<OrErrno<std::string>>(std::unexpected(kWaiting));
+    tree_.read(file, offset, size, [result](OrErrno<std::string_view> piece) {
+      *result = piece ? OrErrno<std::string>(*piece) : std::unexpected(piece.error());
+    });
+    executor_.run_until_idle();
+    return *result;
+  }
+  // The errno of the write, 0 when all was taken, kWaiting when there is no answer yet.
   int write(std::string_view path, std::string_view text) {
     auto file = open(path, O_WRONLY);
     if (!file) return ENOENT;
     auto result = std::make_shared<int>(kWaiting);  // the answer may come after the return
-    tree_.write(*file, text, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
+    tree_.write(*file, text, writer_, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
     executor_.run_until_idle();
     tree_.close(std::move(file));
     return *result;
@@ -168,14 +178,14 @@ TEST_F(TreeTest, OpenFilesOfRemovedObjectsAnswerNoDevice) {
   write("handlers/vdisk_nullio/mgmt", "add_device gone\n");
   auto file = open("devices/gone/size_mb", O_RDWR);
   auto directory = *walk("devices/gone");
-  EXPECT_EQ(*tree_.read(*file, 0, 100), "16\n");
+  EXPECT_EQ(*read_at(*file, 0, 100), "16\n");
   EXPECT_EQ(tree_.attributes(directory).st_nlink, 3U);
   write("handlers/vdisk_nullio/mgmt", "del_device gone\n");
-  EXPECT_EQ(tree_.read(*file, 3, 100).error(), ENODEV);
+  EXPECT_EQ(read_at(*file, 3, 100).error(), ENODEV);
   write("handlers/vdisk_nullio/mgmt", "add_device gone\n");
-  EXPECT_EQ(tree_.read(*file, 0, 100).error(), ENODEV) << "also when the name has come back";
+  EXPECT_EQ(read_at(*file, 0, 100).error(), ENODEV) << "also when the name has come back";
   int result = 0;
-  tree_.write(*file, "5\n", [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
+  tree_.write(*file, "5\n", writer_, [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
   EXPECT_EQ(result, ENODEV);
   EXPECT_FALSE(tree_.exists(*file));
   EXPECT_EQ(tree_.attributes(file->id()).st_size, 4096);
@@ -185,15 +195,15 @@ TEST_F(TreeTest, OpenFilesOfRemovedObjectsAnswerNoDevice) {
 
 TEST_F(TreeTest, ReadsThatGoOnSeeOneContent) {
   auto file = open("threads", O_RDWR);
-  EXPECT_EQ(*tree_.read(*file, 0, 1), "2");
+  EXPECT_EQ(*read_at(*file, 0, 1), "2");
   write("threads", "4\n");
-  EXPECT_EQ(*tree_.read(*file, 1, 10), "\n") << "goes on in the old text";
-  EXPECT_EQ(*tree_.read(*file, 2, 10), "");
-  EXPECT_EQ(*tree_.read(*file, 0, 10), "4\n[key]\n");
-  EXPECT_EQ(*tree_.read(*file, 4, 10), "ey]\n");
+  EXPECT_EQ(*read_at(*file, 1, 10), "\n") << "goes on in the old text";
+  EXPECT_EQ(*read_at(*file, 2, 10), "");
+  EXPECT_EQ(*read_at(*file, 0, 10), "4\n[key]\n");
+  EXPECT_EQ(*read_at(*file, 4, 10), "ey]\n");
   write("threads", "2\n");
-  EXPECT_EQ(*tree_.read(*file, 1, 10), "\n") << "anywhere else: made anew";
-  EXPECT_EQ(*tree_.read(*file, 5000, 10), "");
+  EXPECT_EQ(*read_at(*file, 1, 10), "\n") << "anywhere else: made anew";
+  EXPECT_EQ(*read_at(*file, 5000, 10), "");
   tree_.close(std::move(file));
 }
 
@@ -201,7 +211,7 @@ TEST_F(TreeTest, WritesAreCutAtAPageAndEndAtNul) {
   auto file = open(target_ + "/comment", O_WRONLY);
   std::size_t taken = 0;
   auto write_all = [&](std::string_view text) {
-    tree_.write(*file, text, [&](OrErrno<std::size_t> n) { taken = n.value_or(0); });
+    tree_.write(*file, text, writer_, [&](OrErrno<std::size_t> n) { taken = n.value_or(0); });
   };
   write_all(std::string(5000, 'x'));
   EXPECT_EQ(taken, 4096U);
@@ -223,7 +233,7 @@ TEST_F(TreeTest, ModeBitsHoldForRoot) {
   auto file = tree_.open(version, O_WRONLY, 1);
   ASSERT_TRUE(file);
   int result = 0;
-  tree_.write(**file, "1\n", [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
+  tree_.write(**file, "1\n", writer_, [&](OrErrno<std::size_t> taken) { result = taken ? 0 : taken.error(); });
   EXPECT_EQ(result, EIO);
   tree_.close(std::move(*file));
   write("handlers/vdisk_nullio/mgmt", "add_device n1\n");
@@ -289,7 +299,7 @@ TEST_F(TreeTest, GroupsAndInitiators) {
   EXPECT_EQ(read(groups + "/g1/initiators/*"), "*\n");
   auto open_name = open(groups + "/g1/initiators/*", O_RDONLY);
   EXPECT_EQ(write(groups + "/g1/initiators/mgmt", "del *\n"), 0);
-  EXPECT_EQ(tree_.read(*open_name, 0, 10).error(), ENODEV);
+  EXPECT_EQ(read_at(*open_name, 0, 10).error(), ENODEV);
   tree_.close(std::move(open_name));
 }
 
@@ -299,7 +309,7 @@ TEST_F(TreeTest, AGroupThatComesBackIsAnother) {
   auto file = open(groups + "/g/black_hole", O_RDONLY);
   write(groups + "/mgmt", "del g\n");
   write(groups + "/mgmt", "create g\n");
-  EXPECT_EQ(tree_.read(*file, 0, 10).error(), ENODEV);
+  EXPECT_EQ(read_at(*file, 0, 10).error(), ENODEV);
   EXPECT_EQ(read(groups + "/g/black_hole"), "0\n");
   tree_.close(std::move(file));
 }
