@@ -54,7 +54,7 @@ constexpr Row kRows[] = {
      .store = [](Registry& r, std::string_view text) -> base::Status {
        auto on = base::parse_bool(text);
        if (!on) return std::unexpected(on.error());
-       r.settings.async_lun_replace = *on;
+       r.set_async_lun_replace(*on);
        return {};
      }},
     {.name = "cluster_name",

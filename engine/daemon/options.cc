@@ -19,6 +19,8 @@ base::Status set_flag(bool& flag, std::string_view name, std::string_view value)
 
 base::Status apply_scst_option(Options& options, std::string_view name, std::string_view value) {
   if (name == "auto_cm_assignment") return set_flag(options.auto_cm_assignment, name, value);
+  if (name == "forcibly_close_sessions") return set_flag(options.forcibly_close_sessions, name, value);
+  if (name == "async_lun_replace") return set_flag(options.async_lun_replace, name, value);
   auto number = base::parse_unsigned(value);
   if (name == "scst_max_cmd_mem") {
     if (!number || *number == 0)

@@ -39,7 +39,7 @@ struct Options {
   srp::Parameters srpt;
   std::optional<std::uint64_t> maximum_command_memory_mb;  // scst_max_cmd_mem
   std::optional<int> threads;                              // scst_threads
-  bool auto_cm_assignment = true;
+  bool auto_cm_assignment = true, forcibly_close_sessions = false, async_lun_replace = false;
   bool add_default_local_target = false;  // add_default_tgt of scst_local: its target is there from the start
   std::vector<std::string> notes;         // what was read and has no effect; for the log
 };

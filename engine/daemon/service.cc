@@ -89,6 +89,8 @@ base::Status Service::build_engine() {
   registry_->reservation_place = {options_.state_directory + "/pr", control_.get()};
   registry_->settings.default_threads = static_cast<int>(usable_processors());
   registry_->settings.threads = options_.threads.value_or(registry_->settings.default_threads);
+  registry_->settings.forcibly_close_sessions = options_.forcibly_close_sessions;
+  registry_->settings.async_lun_replace = options_.async_lun_replace;
   queue_ = std::make_unique<control::ManagementQueue>(*control_);
   if (!options_.stpg_program.empty())
     registry_->device_groups().explicit_alua().set_listener(stpg_listener(options_.stpg_program, *control_));

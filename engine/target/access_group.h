@@ -41,6 +41,7 @@ class AccessGroup {
   int black_hole = 0;
   int io_grouping = kGroupingAuto;  // > 0: the number given
   std::string cpu_mask;             // empty: all processors
+  bool deleting = false;            // its sessions are being closed; it gets no others
   static constexpr int kGroupingAuto = 0, kGroupingThisGroupOnly = -1, kGroupingNever = -2;
 
   bool selects(std::string_view initiator_name) const;

@@ -163,7 +163,8 @@ base::Status Registry::set_relative_target_id(Target& target, std::uint64_t id) 
   if (id > 0xFFFF)
     return base::fail(EINVAL, fmt::format("target {}: rel_tgt_id {} is not in 0..65535", target.name(), id));
   auto number = static_cast<std::uint16_t>(id);
-  if (enabled && number == 0 && target.driver().can_enable()) {
+  if (number == target.relative_target_id) return {};
+  if (enabled && number == 0) {
     return base::fail(EBADSLT,
                       fmt::format("target {}: rel_tgt_id can be 0 only while the target is disabled", target.name()));
   }

@@ -31,6 +31,7 @@ struct RootSettings {
   unsigned long max_tasklet_cmd = 10;
   std::uint64_t poll_us = 0;
   bool force_global_sgv_pool = false, measure_latency = false, async_lun_replace = false;
+  bool forcibly_close_sessions = false;  // module parameter: deleting a group closes its sessions
   std::string cluster_name;
 };
 
@@ -115,12 +116,16 @@ class Registry {
                    Done done);
   void delete_lun(AccessGroup& group, std::uint16_t lun, Done done);
   void clear_luns(AccessGroup& group, Done done);
+  // async_lun_replace: `replace` answers without waiting for the commands of what was there, which stays as it is for
+  // its nexuses (a reservation, say) until this is set to 0.
+  void set_async_lun_replace(bool on);
   // After address_method or black_hole changed: gives the group's sessions new snapshots.
   void republish(AccessGroup& group) { publish(group, false); }
 
   // --- initiator groups; each suspends activity, then gives every session the group that its name now selects.
   void create_group(Target& target, const std::string& name, Done done);  // EEXIST; EINVAL where there may be none
-  void delete_group(Target& target, std::string_view name, Done done);    // EBUSY with sessions
+  // EBUSY with sessions; with forcibly_close_sessions they are closed first, EBUSY where they cannot be.
+  void delete_group(Target& target, std::string_view name, Done done);
   void add_initiator(AccessGroup& group, const std::string& pattern, Done done);
   void delete_initiator(AccessGroup& group, std::string_view pattern, Done done);
   void move_initiator(AccessGroup& group, std::string_view pattern, std::string_view destination, Done done);
@@ -185,6 +190,10 @@ class Registry {
   void reassign_sessions();
   void change_initiators(AccessGroup& group, std::move_only_function<base::Status(AccessGroup&)> change, Done done);
   bool has_sessions(const AccessGroup& group) const;
+  base::Status close_sessions(AccessGroup& group);
+  void erase_group(Target& target, std::string_view name, Done done);
+  friend class Target;
+  void session_removed();
   std::uint16_t next_relative_target_id(const Target& target);
   bool relative_target_id_in_use(const Target& except, std::uint16_t id) const;
 
@@ -194,6 +203,13 @@ class Registry {
   std::vector<Driver*> drivers_;
   std::map<std::string, std::shared_ptr<Device>, std::less<>> devices_;
   DeviceWatcher* watcher_ = nullptr;
+  std::vector<std::shared_ptr<NexusLun>> parked_;  // of LUNs replaced while async_lun_replace was on
+  struct GroupDeletion {
+    std::uint64_t target_id = 0, group_id = 0;
+    std::string name;
+    Done done;
+  };
+  std::vector<GroupDeletion> group_deletions_;  // that wait for the group's sessions to end
   std::unique_ptr<DeviceGroups> device_groups_;
   std::uint64_t last_id_ = 0;
   std::uint16_t last_relative_target_id_ = 0;

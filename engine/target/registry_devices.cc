@@ -51,6 +51,7 @@ void Registry::delete_device(Handler& handler, std::string_view name, Done done)
 
 void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
   device->deleting = true;
+  std::erase_if(parked_, [&](const auto& nexus_lun) { return &nexus_lun->device() == device.get(); });
   device_groups_->forget(*device);
   while (!device->exports().empty()) {
     auto [number, group, lun] = device->exports().front();

@@ -6,6 +6,17 @@
 
 namespace uscst::target {
 
+namespace {
+
+bool shows_the_same(const LunMap& a, const LunMap& b) {
+  return std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
+                    [](const LunMap::Entry& x, const LunMap::Entry& y) {
+                      return x.nexus_lun == y.nexus_lun && x.read_only == y.read_only;
+                    });
+}
+
+}  // namespace
+
 bool Registry::has_sessions(const AccessGroup& group) const {
   const auto& sessions = group.target().sessions();
   return std::any_of(sessions.begin(), sessions.end(),
@@ -20,8 +31,9 @@ void Registry::reassign_sessions() {
         if (&group == session->group_) continue;
         log_.info("target {}: session {} moves to group '{}'", target->name(), session->name(), group.name());
         session->group_ = &group;
+        std::shared_ptr<const LunMap> before = session->lun_map();
         renew_lun_map(*session, true);
-        tell_luns_changed(*session);
+        if (!shows_the_same(*before, *session->lun_map())) tell_luns_changed(*session);
         target->publish_lun_map(*session);
       }
     }
@@ -43,6 +55,47 @@ void Registry::create_group(Target& target, const std::string& name, Done done) 
 }
 
 void Registry::delete_group(Target& target, std::string_view name, Done done) {
+  AccessGroup* group = target.find_group(name);
+  if (!settings.forcibly_close_sessions || !group || !has_sessions(*group))
+    return erase_group(target, name, std::move(done));
+  if (auto closed = close_sessions(*group); !closed) return done(std::move(closed));
+  group_deletions_.push_back({target.id(), group->id(), std::string(name), std::move(done)});
+}
+
+// Whoever logs in from now on gets another group.
+base::Status Registry::close_sessions(AccessGroup& group) {
+  std::vector<SessionTransport*> closing;
+  for_each_session(group, [&](Session& session) { closing.push_back(session.transport); });
+  if (!std::ranges::all_of(closing, &SessionTransport::can_close))
+    return base::fail(EBUSY, fmt::format("group {}: the sessions of target {} cannot be closed", group.name(),
+                                         group.target().name()));
+  group.deleting = true;
+  for (SessionTransport* transport : closing) transport->close();
+  return {};
+}
+
+void Registry::session_removed() {
+  std::vector<GroupDeletion> waiting = std::exchange(group_deletions_, {});
+  for (GroupDeletion& deletion : waiting) {
+    Target* target = find_target(deletion.target_id);
+    AccessGroup* group = target ? target->find_group(deletion.name) : nullptr;
+    if (!group || group->id() != deletion.group_id) {
+      deletion.done({});
+    } else if (has_sessions(*group)) {
+      group_deletions_.push_back(std::move(deletion));
+    } else {
+      auto erased = [this, id = deletion.target_id, name = deletion.name,
+                     done = std::move(deletion.done)](base::Status status) mutable {
+        Target* still = status ? nullptr : find_target(id);
+        if (AccessGroup* kept = still ? still->find_group(name) : nullptr) kept->deleting = false;
+        done(std::move(status));
+      };
+      erase_group(*target, deletion.name, std::move(erased));
+    }
+  }
+}
+
+void Registry::erase_group(Target& target, std::string_view name, Done done) {
   auto erase = [this, id = target.id(), name = std::string(name)]() -> base::Status {
     Target* still = find_target(id);
     if (!still) return {};

@@ -140,11 +140,20 @@ void Registry::replace_lun(AccessGroup& group, std::string_view device_name, std
     if (entry && how == Replace::kWithAttention) entry->nexus_lun->raise(scsi::kUaInquiryDataChanged);
     group.target().publish_lun_map(session);
   });
+  if (settings.async_lun_replace) {
+    parked_.insert(parked_.end(), leaving.begin(), leaving.end());
+    leaving.clear();
+  }
   auto told = [this, leaving = std::move(leaving), done = std::move(done)](base::Status status) mutable {
     if (!status) return done(std::move(status));
     wait_for(std::move(leaving), std::move(done));
   };
   group.target().driver().lun_added(group, lun, std::move(told));
+}
+
+void Registry::set_async_lun_replace(bool on) {
+  settings.async_lun_replace = on;
+  if (!on) parked_.clear();
 }
 
 void Registry::delete_lun(AccessGroup& group, std::uint16_t lun, Done done) {

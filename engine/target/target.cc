@@ -21,8 +21,8 @@ AccessGroup* Target::find_group(std::string_view name) {
 }
 
 AccessGroup& Target::group_for(std::string_view initiator_name) {
-  auto found =
-      std::find_if(groups_.begin(), groups_.end(), [&](const auto& group) { return group->selects(initiator_name); });
+  auto found = std::find_if(groups_.begin(), groups_.end(),
+                            [&](const auto& group) { return !group->deleting && group->selects(initiator_name); });
   return found == groups_.end() ? default_group_ : **found;
 }
 
@@ -58,6 +58,7 @@ void Target::remove_session(Session& session) {
   if (std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; }) == 0) return;
   --nexus.sessions;
   for (const LunMap::Entry& entry : session.lun_map_->entries) --entry.nexus_lun->device().session_luns;
+  registry_.session_removed();
 }
 
 std::shared_ptr<Nexus> Target::find_nexus(const NexusKey& key) {

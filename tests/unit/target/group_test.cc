@@ -215,6 +215,49 @@ TEST_F(GroupTest, ANexusInTwoGroups) {
   EXPECT_EQ(rig.unit("disk").memory[0], 0);
 }
 
+TEST_F(GroupTest, SessionsAreClosedForADeletionWhereAsked) {
+  ASSERT_EQ(create("grp"), 0);
+  ASSERT_EQ(add("grp", "host*"), 0);
+  Client& host = rig.login("host1");
+  rig.login("other");
+  EXPECT_EQ(remove("grp"), EBUSY);
+  rig.registry.settings.forcibly_close_sessions = true;
+  rig.add_device("held");
+  ASSERT_EQ(error_of([&](Done done) { rig.registry.add_lun(group("grp"), "held", 0, false, std::move(done)); }), 0);
+  for (int attention = 0; attention < 2; ++attention) host.send(sim::request_sense());
+  rig.run();
+  rig.unit("held").hold = true;
+  FakeCommand& running = host.send(sim::read10(0, 1));
+  rig.run();
+  std::optional<base::Status> removed;
+  rig.registry.delete_group(rig.target, "grp", [&](base::Status status) { removed = std::move(status); });
+  rig.run();
+  ASSERT_EQ(running.state(), CommandState::kExecuting);
+  EXPECT_FALSE(removed) << "a command of the session still runs";
+  Client& late = rig.login("host2");
+  EXPECT_TRUE(late.session().group().is_default());
+  rig.unit("held").release_all();
+  rig.run();
+  ASSERT_TRUE(removed.has_value());
+  EXPECT_TRUE(removed->has_value());
+  EXPECT_TRUE(host.closed);
+  EXPECT_EQ(rig.target.find_group("grp"), nullptr);
+  EXPECT_EQ(rig.target.sessions().size(), 2);
+}
+
+TEST_F(GroupTest, AMoveBetweenEqualGroupsIsNotTold) {
+  ASSERT_EQ(create("grp"), 0);
+  ASSERT_EQ(error_of([&](Done done) { rig.registry.add_lun(group("grp"), "disk", 0, false, std::move(done)); }), 0);
+  Client& host = rig.login("host");
+  host.send(sim::request_sense());
+  rig.run();
+  ASSERT_EQ(add("grp", "host"), 0);
+  ASSERT_EQ(&host.session().group(), &group("grp"));
+  FakeCommand& ready = host.send(sim::test_unit_ready());
+  rig.run();
+  EXPECT_EQ(ready.outcome.status, Status::kGood);
+}
+
 TEST_F(GroupTest, SessionNamesTakeTheLowestFreeSuffix) {
   Client& first = rig.login("host");
   Client& second = rig.login("host");

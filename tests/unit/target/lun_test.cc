@@ -160,6 +160,39 @@ TEST_F(LunTest, ReplaceWithoutAttention) {
   EXPECT_TRUE(run(sim::write10(0, sim::filled(512, 1))).has_sense(scsi::kWriteProtected));
 }
 
+TEST_F(LunTest, AsynchronousReplaceParksWhatWasThere) {
+  run(sim::reserve6());
+  rig.unit("disk").hold = true;
+  FakeCommand& running = send(sim::read10(0, 1));
+  auto replace = [&](const char* device) {
+    return begin([&](Done done) {
+      rig.registry.replace_lun(group(), device, 0, false, Registry::Replace::kWithAttention, std::move(done));
+    });
+  };
+  rig.registry.set_async_lun_replace(true);
+  auto replaced = replace("second");
+  EXPECT_TRUE(replaced->has_value()) << "not waited for";
+  rig.unit("disk").release_all();
+  rig.run();
+  EXPECT_EQ(running.outcome.status, Status::kGood);
+  auto& disk = *rig.registry.find_device("disk");
+  EXPECT_NE(disk.reservation_holder, 0) << "still the nexus'";
+  rig.registry.set_async_lun_replace(false);
+  rig.run();
+  EXPECT_EQ(disk.reservation_holder, 0);
+}
+
+TEST_F(LunTest, AParkedLunDoesNotKeepItsDevice) {
+  rig.registry.set_async_lun_replace(true);
+  auto destroyed = std::make_shared<int>(0);
+  rig.unit("disk").destroyed = destroyed;
+  begin([&](Done done) {
+    rig.registry.replace_lun(group(), "second", 0, false, Registry::Replace::kWithAttention, std::move(done));
+  });
+  ASSERT_TRUE(*begin([&](Done done) { rig.registry.delete_device(rig.handler, "disk", std::move(done)); }));
+  EXPECT_EQ(*destroyed, 1);
+}
+
 TEST_F(LunTest, ClearTellsOnce) {
   rig.add_lun(1, "second");
   ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.clear_luns(group(), std::move(done)); }));
