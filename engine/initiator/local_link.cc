@@ -34,11 +34,19 @@ base::Result<int> connect_to(const std::string& path) {
   return fd;
 }
 
+// io_uring's notifications interrupt a call that has a time-out.
+ssize_t receive_one(int fd, char& c) {
+  while (true) {
+    const ssize_t n = recv(fd, &c, 1, 0);
+    if (n >= 0 || errno != EINTR) return n;
+  }
+}
+
 // The daemon's first line, without a byte of what follows.
 base::Result<std::string> read_line(int fd) {
   std::string line;
   for (char c = 0; line.size() < kMaximumLineBytes; line += c) {
-    const ssize_t n = recv(fd, &c, 1, 0);
+    const ssize_t n = receive_one(fd, c);
     if (n <= 0) return base::fail(EPROTO, "the daemon closed the connection without an answer");
     if (c == '\n') return line;
   }

@@ -137,6 +137,7 @@ void Registry::delete_target(Target& target) {
   };
   empty(target.default_group());
   for (const auto& group : target.groups()) empty(*group);
+  device_groups_->forget(target);
   std::erase_if(target.driver().targets_, [&](const auto& t) { return t.get() == &target; });
 }
 

@@ -71,6 +71,7 @@ class Client {
     std::size_t have = 0;
     while (have < length) {
       const ssize_t n = recv(fd_, text.data() + have, length - have, 0);
+      if (n < 0 && errno == EINTR) continue;  // io_uring's notifications interrupt a call with a time-out
       if (n <= 0) break;
       have += static_cast<std::size_t>(n);
     }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/target/device_groups.h"
 #include "tests/sim/rig.h"
 
 namespace uscst::local {
@@ -103,6 +104,19 @@ TEST_F(DriverTest, TargetsGoWithLunsGroupsAndSessions) {
   EXPECT_EQ(driver_.find_target("t"), nullptr);
   EXPECT_TRUE(rig_.registry.find_device("disk")->exports().empty());
   EXPECT_EQ(remove("t"), ENOENT);
+}
+
+TEST_F(DriverTest, TargetGroupsForgetATargetThatGoes) {
+  EXPECT_EQ(create("t"), 0);
+  target::DeviceGroups& groups = rig_.registry.device_groups();
+  ASSERT_TRUE(groups.create("dg"));
+  target::DeviceGroup& group = *groups.find("dg");
+  ASSERT_TRUE(groups.create_target_group(group, "tg"));
+  target::TargetGroup& ports = *group.find("tg");
+  ASSERT_TRUE(groups.add_target(ports, "t"));
+  EXPECT_EQ(ports.members().size(), 1U);
+  EXPECT_EQ(remove("t"), 0);
+  EXPECT_TRUE(ports.members().empty());
 }
 
 TEST_F(DriverTest, DeletionWaitsForCommands) {
