@@ -121,6 +121,8 @@ void DeviceGroups::remove(std::string_view name, Done done) {
   for (const auto& nexus_lun : told) nexus_lun->raise(scsi::kUaAluaStateChanged);
   wake();
   if (bound.empty()) return done({});
+  std::ranges::sort(bound);  // a device may be in sight through several of its groups
+  bound.erase(std::ranges::unique(bound).begin(), bound.end());
   auto give_back = [this, bound = std::move(bound)](Done given) mutable {
     follow(std::move(bound), AluaState::kActiveOptimized, std::move(given));
   };

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/target/device_groups.h"
 #include "engine/target/registry.h"
 #include "tests/sim/rig.h"
 
@@ -74,7 +75,8 @@ class ThreadExecutor final : public io::Executor {
   std::thread thread_;
 };
 
-// Ends commands at once or a little later, and watches that an ORDERED one is alone.
+// Ends commands at once or a little later, and watches that an ORDERED one is alone, and that none runs in an ALUA
+// state that lets none through.
 class WatchingUnit final : public LogicalUnit {
  public:
   scsi::DeviceTraits traits() const override { return {}; }
@@ -82,7 +84,14 @@ class WatchingUnit final : public LogicalUnit {
   void reset() override { ++resets; }
   std::span<const Attribute<Device>> attributes() const override { return {}; }
   bool read_only() const override { return false; }
+  bool follows_alua_state() const override { return true; }
+  void follow_alua_state(Device&, bool serves, Done done) override {
+    closed_ = !serves;
+    if (closed_ && (ordered_ != 0 || simple_ != 0)) ++faults;
+    done({});
+  }
   void execute(Command& command) override {
+    if (closed_) ++faults;
     bool ordered = command.request.attribute == scsi::TaskAttribute::kOrdered;
     bool simple = command.request.attribute == scsi::TaskAttribute::kSimple;
     if (ordered && (++ordered_ != 1 || simple_ != 0)) ++faults;
@@ -99,6 +108,7 @@ class WatchingUnit final : public LogicalUnit {
 
  private:
   std::atomic<int> ordered_{0}, simple_{0};
+  std::atomic<bool> closed_{false};
 };
 
 class UnitHandler final : public Handler {
@@ -207,6 +217,11 @@ TEST(Threads, OneNexusOverSeveralShards) {
     target = &driver.add_target(registry, "target");
     for (const char* name : {"disk", "other"}) registry.create_device(handler, name, {}, [](base::Status) {});
     registry.add_lun(target->default_group(), "disk", 0, false, [](base::Status) {});
+    DeviceGroups& groups = registry.device_groups();
+    EXPECT_TRUE(groups.create("dg"));
+    EXPECT_TRUE(groups.add_device(*groups.find("dg"), "disk"));
+    EXPECT_TRUE(groups.create_target_group(*groups.find("dg"), "tg"));
+    EXPECT_TRUE(groups.add_target(*groups.find("dg")->find("tg"), "target"));
     auto nexus = target->make_nexus({});
     for (unsigned i = 0; i < kShards; ++i) channels.emplace_back(*target, shards[i], nexus, i + 1).start();
   });
@@ -217,7 +232,15 @@ TEST(Threads, OneNexusOverSeveralShards) {
     control.post([&] {
       Device& disk = *registry.find_device("disk");
       auto next = [&](base::Status status) { change(std::move(status)); };
-      switch (changes++ % 5) {
+      using scsi::AluaState;
+      // There and back: nothing may be left in a state that lets nothing through.
+      auto pass_through = [&](AluaState there, AluaState back) {
+        DeviceGroups& groups = registry.device_groups();
+        TargetGroup& here = *groups.find("dg")->find("tg");
+        groups.set_state(here, there, [](base::Status status) { EXPECT_TRUE(status); });
+        groups.set_state(here, back, next);
+      };
+      switch (changes++ % 7) {
         case 0: return registry.add_lun(target->default_group(), "other", 1, false, next);
         case 1: return registry.delete_lun(target->default_group(), 1, next);
         case 2:
@@ -226,6 +249,8 @@ TEST(Threads, OneNexusOverSeveralShards) {
             next(std::move(status));
           });
         case 3: return registry.while_suspended([] { return base::Status{}; }, next);
+        case 4: return pass_through(AluaState::kStandby, AluaState::kActiveOptimized);
+        case 5: return pass_through(AluaState::kTransitioning, AluaState::kActiveNonoptimized);
         default:
           return registry.replace_lun(target->default_group(), "disk", 0, false, Registry::Replace::kWithoutAttention,
                                       next);
