@@ -67,7 +67,7 @@ struct MeasuredTest : testing::Test {
 };
 
 TEST_F(MeasuredTest, OnlyWhileAskedFor) {
-  auto& tasks = client->session->tasks();
+  auto& tasks = client->session().tasks();
   EXPECT_EQ(tasks.latency(), nullptr);
   ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.set_measure_latency(true, std::move(done)); }));
   ASSERT_NE(tasks.latency(), nullptr);
@@ -75,7 +75,7 @@ TEST_F(MeasuredTest, OnlyWhileAskedFor) {
   rig.run();
   const unsigned index = LatencyStatistics::index_of(Direction::kIn, std::uint64_t{8} * sim::kBlockBytes);
   EXPECT_NE(tasks.latency()->text(index).find("EXEC_WAIT 1 "), std::string::npos) << tasks.latency()->text(index);
-  EXPECT_NE(rig.login("two", 0).session->tasks().latency(), nullptr) << "who comes later is measured, too";
+  EXPECT_NE(rig.login("two", 0).session().tasks().latency(), nullptr) << "who comes later is measured, too";
   ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.set_measure_latency(false, std::move(done)); }));
   EXPECT_EQ(tasks.latency(), nullptr);
 }
@@ -95,7 +95,7 @@ TEST_F(MeasuredTest, TracesACommandThatExecutes) {
 
 // An error instead of data counts as a command without data; INQUIRY's data are unaligned.
 TEST_F(MeasuredTest, CountsByDirection) {
-  SessionCounters& counters = client->session->counters();
+  SessionCounters& counters = client->session().counters();
   const auto none = counters.none.commands.load();
   client->send(sim::read10(0xFFFFFF, 8));
   rig.run();
