@@ -184,23 +184,28 @@ class RootDirectory final : public VisitedDirectory {
   }
 
   // A writer that leaves takes its request along.
+  static void set_give_up(Writer& writer, Registry::EndWait end) {
+    writer.give_up = [end = std::move(end)] { end(base::fail(EINTR, "the writer left")); };
+  }
+
   void store_suspend(Writer& writer, std::string_view text, target::Done done) {
     auto number = base::parse_signed(text);
     if (!number) return done(std::unexpected(number.error()));
     if (*number >= 0) {
       // Beyond what a duration holds there is no difference to for ever, which is what 0 means.
       bool for_ever = *number > std::chrono::duration_cast<std::chrono::seconds>(base::Duration::max()).count();
-      writer.give_up = context_.registry.suspend(std::chrono::seconds(for_ever ? 0 : *number), std::move(done));
+      set_give_up(writer,
+                  context_.registry.suspend_by_user(std::chrono::seconds(for_ever ? 0 : *number), std::move(done)));
       return;
     }
-    context_.registry.resume();
+    context_.registry.resume_by_user();
     done({});
   }
 
   void store_measure_latency(Writer& writer, std::string_view text, target::Done done) {
     auto number = base::parse_signed(text);
     if (!number) return done(std::unexpected(number.error()));
-    writer.give_up = context_.registry.set_measure_latency(*number != 0, std::move(done));
+    set_give_up(writer, context_.registry.set_measure_latency(*number != 0, std::move(done)));
   }
 
   Context& context_;

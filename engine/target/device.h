@@ -92,6 +92,7 @@ class Device : public std::enable_shared_from_this<Device> {
   // Commands held back by `block`.
   int blocks = 0;
   bool block_draining = false;
+  std::vector<std::function<void(base::Status)>> end_block_waits;  // of those that blocked it; see Registry::drain
 
  private:
   friend class NexusLun;

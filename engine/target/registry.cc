@@ -36,7 +36,6 @@ struct Registry::Draining : std::enable_shared_from_this<Registry::Draining> {
     auto keep = std::move(self);
     if (done) std::exchange(done, nullptr)(std::move(status));
   }
-  void give_up() { finish(base::fail(EINTR, "the writer left")); }
   void out_of_time() { finish(base::fail(EBUSY, "commands did not end in time; nothing was changed")); }
 
   Done done;
@@ -44,17 +43,17 @@ struct Registry::Draining : std::enable_shared_from_this<Registry::Draining> {
   std::shared_ptr<Draining> self;  // until it is finished
 };
 
-Registry::GiveUp Registry::drain(SweepSelector select, base::Duration limit, Done done) {
+Registry::EndWait Registry::drain(SweepSelector select, base::Duration limit, Done done) {
   auto draining = std::make_shared<Draining>(std::move(done));
   draining->self = draining;
   if (limit > base::Duration::zero()) shards_.control().arm_after(draining->limit, limit);
   sweep(shards_, shards_.control(), std::move(select), [draining] { draining->finish({}); });
-  return [draining = std::weak_ptr<Draining>(draining)] {
-    if (auto waits = draining.lock()) waits->give_up();
+  return [draining = std::weak_ptr<Draining>(draining)](base::Status status) {
+    if (auto waits = draining.lock()) waits->finish(std::move(status));
   };
 }
 
-Registry::GiveUp Registry::suspend(base::Duration limit, Done done) {
+Registry::EndWait Registry::suspend(base::Duration limit, Done done) {
   shards_.suspend_gate.close();
   auto past_gate = [](const Command& command) {
     return command.past_gate() ? SweepVerdict::kWait : SweepVerdict::kSkip;
@@ -73,6 +72,32 @@ void Registry::resume() {
   }
 }
 
+Registry::EndWait Registry::suspend_by_user(base::Duration limit, Done done) {
+  ++user_suspends_;
+  auto waiting = std::make_shared<EndWait>();
+  waiting_user_suspends_.push_back(waiting);
+  auto ended = [this, waiting, done = std::move(done)](base::Status status) mutable {
+    std::erase(waiting_user_suspends_, waiting);
+    if (!status) --user_suspends_;
+    done(std::move(status));
+  };
+  *waiting = suspend(limit, std::move(ended));
+  return *waiting;
+}
+
+void Registry::resume_by_user() {
+  if (user_suspends_ == 0) {
+    log_.warning("suspend: resumed more often than suspended; nothing done");
+    return;
+  }
+  if (waiting_user_suspends_.size() == user_suspends_) {
+    const auto last = waiting_user_suspends_.back();
+    (*last)({});
+  }
+  --user_suspends_;
+  resume();
+}
+
 void Registry::while_suspended(std::move_only_function<base::Status()> change, Done done) {
   suspend(kDrainLimit, [this, change = std::move(change), done = std::move(done)](base::Status status) mutable {
     if (!status) return done(std::move(status));
@@ -82,7 +107,7 @@ void Registry::while_suspended(std::move_only_function<base::Status()> change, D
   });
 }
 
-Registry::GiveUp Registry::set_measure_latency(bool on, Done done) {
+Registry::EndWait Registry::set_measure_latency(bool on, Done done) {
   auto set = [on](Shard& shard, std::size_t) {
     shard.for_each_session([on](SessionTasks& tasks) { tasks.measure_latency(on); });
   };
@@ -106,16 +131,19 @@ void Registry::block(Device& device, Done done) {
     return command.past_gate() && command.nexus_lun() && &command.device() == target ? SweepVerdict::kWait
                                                                                      : SweepVerdict::kSkip;
   };
-  drain(select, base::Duration::zero(),
-        [keep = device.shared_from_this(), done = std::move(done)](base::Status status) mutable {
-          keep->block_draining = false;
-          done(std::move(status));
-        });
+  auto ended = [keep = device.shared_from_this(), done = std::move(done)](base::Status status) mutable {
+    keep->block_draining = false;
+    done(std::move(status));
+  };
+  device.end_block_waits.push_back(drain(select, base::Duration::zero(), std::move(ended)));
 }
 
 base::Status Registry::unblock(Device& device) {
   if (device.blocks == 0) return {};
   --device.blocks;
+  if (device.blocks == 0) {
+    for (const EndWait& end : std::exchange(device.end_block_waits, {})) end({});
+  }
   if (device.gate.open()) shards_.reopen_gates();
   return {};
 }

@@ -146,24 +146,27 @@ class Registry {
 
   // --- suspension. Holds all commands back until resume() was called as often.
   // Waits for running commands at most `limit` (0: for ever), then EBUSY with nothing changed.
-  // What is returned ends the waiting at once, with EINTR.
-  using GiveUp = std::function<void()>;
-  GiveUp suspend(base::Duration limit, Done done);
+  // What is returned ends the waiting at once, with the result given; afterwards it does nothing.
+  using EndWait = std::function<void(base::Status)>;
+  EndWait suspend(base::Duration limit, Done done);
   void resume();
   int suspend_depth() const { return shards_.suspend_gate.depth(); }
+  // The administrator's own: resuming takes back only these, and ends the waiting of one that is not through yet.
+  EndWait suspend_by_user(base::Duration limit, Done done);
+  void resume_by_user();
   // Suspends, makes the change, resumes, answers with its result.
   void while_suspended(std::move_only_function<base::Status()> change, Done done);
 
   // measure_latency: begins with zeroed statistics in every session, or frees them; activity is suspended meanwhile.
-  GiveUp set_measure_latency(bool on, Done done);
+  EndWait set_measure_latency(bool on, Done done);
 
-  // --- `block` of one device: counted like suspend; done when its commands have ended.
+  // --- `block` of one device: counted like suspend; done when its commands have ended, or the last block is lifted.
   void block(Device& device, Done done);
   base::Status unblock(Device& device);
 
   // Waits until the commands that `select` names have ended, usually with a gate closed before; at the limit (0: none)
   // EBUSY.
-  GiveUp drain(SweepSelector select, base::Duration limit, Done done);
+  EndWait drain(SweepSelector select, base::Duration limit, Done done);
 
  private:
   struct Draining;
@@ -212,6 +215,8 @@ class Registry {
   std::vector<GroupDeletion> group_deletions_;  // that wait for the group's sessions to end
   std::unique_ptr<DeviceGroups> device_groups_;
   std::uint64_t last_id_ = 0;
+  std::size_t user_suspends_ = 0;
+  std::vector<std::shared_ptr<EndWait>> waiting_user_suspends_;
   std::uint16_t last_relative_target_id_ = 0;
 };
 
