@@ -257,7 +257,7 @@ Exit Program::query(std::string_view name) {
   if (name == "list_handler") {
     object.empty() ? list_all_handlers(scst_, console_) : list_devices(scst_, console_, object);
   } else if (name == "list_device") {
-    if (!object.empty()) return show(scst_.device_attributes(object));
+    if (!object.empty()) return show(scst_.device_attributes(object, true));
     list_devices(scst_, console_, "");
   } else if (name == "list_dgrp") {
     object.empty() ? list_all_device_groups(scst_, console_) : list_device_group(scst_, console_, object);
@@ -282,7 +282,7 @@ Exit Program::query(std::string_view name) {
 Exit Program::query_attributes(std::string_view name) {
   const std::string object = get(name);
   if (name == "list_scst_attr") return show(scst_.scst_attributes());
-  if (name == "list_dev_attr") return show(scst_.device_attributes(object));
+  if (name == "list_dev_attr") return show(scst_.device_attributes(object, true));
   if (name == "list_drv_attr") return list_driver_attributes(object);
   if (name == "list_lun_attr") return show(scst_.lun_attributes(owner(), object));
   if (name == "list_init_attr") return show(scst_.initiator_attributes(owner(), object));
@@ -290,7 +290,7 @@ Exit Program::query_attributes(std::string_view name) {
   if (name == "list_tgrp_attr") return show(scst_.target_group_attributes(get("dev_group"), object));
   if (name == "list_ttgt_attr") return show(scst_.member_attributes(get("dev_group"), get("tgt_group"), object));
   if (name == "list_hnd_attr") {
-    return show_with_parameters(scst_.handler_attributes(object), "Device CREATE attributes available",
+    return show_with_parameters(scst_.handler_attributes(object, true), "Device CREATE attributes available",
                                 scst_.device_parameters(object));
   }
   if (name == "list_tgt_attr") {
