@@ -97,7 +97,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"noprompt", A::kNone, K::kFlag, "do not ask before something is removed"},
     {"cont_on_err", A::kNone, K::kFlag, "go on after an error"},
     {"debug", A::kNone, K::kFlag, "say what would be written to the tree, without doing it"},
-    {"dumpAttrs", A::kNone, K::kFlag, "accepted, without effect: so it is in SCST's, too"},
+    {"dumpAttrs", A::kNone, K::kFlag, "list the attributes of SCST and of all devices"},
     {"sysfs", A::kRequired, K::kFlag, "where the tree is (default: $SCST_SYSFS or /sys/kernel/scst_tgt)"},
     {"h", A::kNone, K::kFlag, "this text"},
     {"help", A::kNone, K::kFlag, "this text"},

@@ -78,6 +78,7 @@ class Program {
       status = query(row.name);
       if (!status) return status;
     }
+    if (has("dumpAttrs")) return dump_attributes();
     if (any) return status;
     console_.print("No valid operations specified.\n");
     is_over_ = true;
@@ -153,6 +154,19 @@ class Program {
     is_over_ = true;
     if (!plan.error.empty()) return 1;
     return plan.steps.empty() ? 0 : kPlanHasChanges;
+  }
+
+  Exit dump_attributes() {
+    console_.print("SCST attributes:\n");
+    Exit status = show(scst_.scst_attributes());
+    for (const auto& [handler, devices] : current_.handlers) {
+      for (const std::string& device : devices) {
+        if (!status) return status;
+        console_.print("Device {} attributes:\n", device);
+        status = show(scst_.device_attributes(device, true));
+      }
+    }
+    return status;
   }
 
   // Tried before anything of the old file is lost.
@@ -423,8 +437,11 @@ base::Status Program::change_device_groups(std::string_view name) {
 
 // Loops exist on Fibre Channel only; the targets of no driver here have a `host`.
 void Program::issue_lip() {
+  if (has("no_lip")) return;
+  const bool is_one = !get("issue_lip").empty() && has("driver");
   for (const auto& [driver, targets] : current_.drivers) {
     for (const auto& [target, content] : targets) {
+      if (is_one && (driver != get("driver") || target != get("issue_lip"))) continue;
       console_.print("\t-> Driver/target '{}/{}' has no 'host' attribute, ignoring.\n", driver, target);
     }
   }
