@@ -37,7 +37,9 @@ export PATH=$place/bin:$PATH PERL_TEST_DIFF=diff
 ip link set lo up
 mount -t tmpfs none /var/lib
 mkdir -p /var/lib/scst/pr /var/lib/scst/vdev_mode_pages
-"$build/bin/uscstd" --foreground --pid-file "$place/pid" --state /var/lib/scst --listen 127.0.0.1:5000 \
+modules=()  # the pass-through handlers were not loaded
+if "$build/bin/uscstd" --help | grep -q -- --modules; then modules=(--modules scst,scst_vdisk,scst_local,ib_srpt); fi
+"$build/bin/uscstd" "${modules[@]}" --foreground --pid-file "$place/pid" --state /var/lib/scst --listen 127.0.0.1:5000 \
   --target fe80:0000:0000:0000:0000:00ff:fe00:0001 ${USCSTD_OPTIONS:-} > "$place/log" 2>&1 &
 for ((i = 0; i < 100; i++)); do
   [[ -e /sys/kernel/scst_tgt/version ]] && break
