@@ -163,6 +163,7 @@ base::Status add_entry(Attributes& out, const Tree& tree, ObjectKind kind, const
     return {};
   }
   EntryType type = entry.type;
+  if (type == EntryType::kLink && kind == ObjectKind::kHandler) type = EntryType::kDirectory;  // its devices
   if (type == EntryType::kLink) {
     const std::optional<NodeInfo> info = tree.stat(full);
     if (!info) return {};  // a link to nothing
@@ -201,12 +202,13 @@ bool is_written(const std::string& name, const Attribute& attribute, const std::
 
 }  // namespace
 
-base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path) {
+base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path, bool for_show) {
   const base::Result<std::vector<Entry>> entries = tree.entries(path);
   if (!entries) return std::unexpected(entries.error());
   Attributes out;
   for (const Entry& entry : *entries) {
-    if (is_skipped(kind, entry.name)) continue;
+    const bool is_file = entry.type == EntryType::kFile;
+    if (is_skipped(kind, entry.name) || (!for_show && !is_file && kind != ObjectKind::kLun)) continue;
     const base::Status added = add_entry(out, tree, kind, path, entry);
     if (!added) return std::unexpected(added.error());
   }

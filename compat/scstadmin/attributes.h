@@ -47,8 +47,9 @@ using Attributes = std::map<std::string, Attribute>;
 // The name that stands for all attributes: of an object that does not exist yet.
 inline constexpr const char* kAnyAttribute = "";
 
-// Errno of listing the directory or of reading a file in it.
-base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path);
+// Errno of listing the directory or of reading a file in it. `for_show`: also what can only be shown.
+base::Result<Attributes> read_attributes(const Tree& tree, ObjectKind kind, const std::string& path,
+                                         bool for_show = true);
 
 // The names behind `The following parameters available:` (or another prefix) in the text of a mgmt file.
 std::set<std::string> listed_names(std::string_view mgmt_text, std::string_view prefix);

@@ -73,7 +73,8 @@ base::Result<std::string> CachedTree::read(const std::string& path) const {
   return known != texts_.end() ? known->second : texts_.emplace(path, below_.read(path)).first->second;
 }
 
-void CachedTree::fetch(const Tree& tree, const Wish& wish, Fetched& out) {
+// Runs on several threads, while nothing changes what is known already.
+void CachedTree::fetch(const Tree& tree, const Wish& wish, Fetched& out) const {
   if (wish.what == Wish::What::kLink) {
     out.links.emplace(wish.path, tree.link(wish.path));
     return;
@@ -82,7 +83,7 @@ void CachedTree::fetch(const Tree& tree, const Wish& wish, Fetched& out) {
   if (wish.what == Wish::What::kEntries || !entries) return;
   for (const Entry& entry : *entries) {
     const std::string path = join_path({wish.path, entry.name});
-    if (entry.type == EntryType::kLink) out.links.emplace(path, tree.link(path));
+    if (entry.type == EntryType::kLink && !links_.contains(path)) out.links.emplace(path, tree.link(path));
     if (entry.type == EntryType::kFile && entry.name != "mgmt") out.files.emplace(path, tree.inspect(path));
   }
 }

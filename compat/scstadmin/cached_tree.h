@@ -48,7 +48,7 @@ class CachedTree final : public Tree {
     Known<std::optional<std::string>> links;
     Known<base::Result<FileContent>> files;
   };
-  static void fetch(const Tree& tree, const Wish& wish, Fetched& out);
+  void fetch(const Tree& tree, const Wish& wish, Fetched& out) const;
 
   void forget_below(const std::string& directory);
   void forget_structure();

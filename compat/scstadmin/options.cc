@@ -97,6 +97,7 @@ constexpr auto kRows = std::to_array<OptionRow>({
     {"noprompt", A::kNone, K::kFlag, "do not ask before something is removed"},
     {"cont_on_err", A::kNone, K::kFlag, "go on after an error"},
     {"debug", A::kNone, K::kFlag, "say what would be written to the tree, without doing it"},
+    {"dumpAttrs", A::kNone, K::kFlag, "list the attributes of SCST and of all devices"},
     {"sysfs", A::kRequired, K::kFlag, "where the tree is (default: $SCST_SYSFS or /sys/kernel/scst_tgt)"},
     {"h", A::kNone, K::kFlag, "this text"},
     {"help", A::kNone, K::kFlag, "this text"},
@@ -180,14 +181,25 @@ constexpr auto kNeeds = std::to_array<Need>({
      "Please specify -dev_group and -tgt_group with -add_tgrp_tgt/-rem_tgrp_tgt."},
 });
 
-std::vector<const OptionRow*> rows_named(std::string_view name) {
-  std::string lower(name);
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+// SCST's does not count these as operations: given with another one, the one that it looks for first is done.
+bool is_counted(const OptionRow& row) {
+  return row.kind == OptionKind::kChange && row.name != "resync_dev" && row.name != "move_init";
+}
+
+std::vector<const OptionRow*> rows_named(std::string_view name) {
+  const std::string lower = lower_case(name);
   std::vector<const OptionRow*> matches;
   for (const OptionRow& row : kRows) {
-    if (row.name == lower) return {&row};
-    if (row.name.starts_with(lower)) matches.push_back(&row);
+    const std::string row_name = lower_case(row.name);
+    if (row_name == lower) return {&row};
+    if (row_name.starts_with(lower)) matches.push_back(&row);
   }
   return matches;
 }
@@ -254,7 +266,7 @@ std::string_view option_problem(const Options& options) {
   for (const OptionRow& row : kRows) {
     if (!options.has(row.name)) continue;
     if (row.kind == OptionKind::kQuery) queries = 1;
-    if (row.kind == OptionKind::kChange || row.kind == OptionKind::kGeneral) ++changes;
+    if (is_counted(row)) ++changes;
   }
   if (queries + changes > 1) return "Please specify only one non-query operation at a time.";
   for (const Need& need : kNeeds) {

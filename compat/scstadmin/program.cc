@@ -78,6 +78,7 @@ class Program {
       status = query(row.name);
       if (!status) return status;
     }
+    if (has("dumpAttrs")) return dump_attributes();
     if (any) return status;
     console_.print("No valid operations specified.\n");
     is_over_ = true;
@@ -153,6 +154,19 @@ class Program {
     is_over_ = true;
     if (!plan.error.empty()) return 1;
     return plan.steps.empty() ? 0 : kPlanHasChanges;
+  }
+
+  Exit dump_attributes() {
+    console_.print("SCST attributes:\n");
+    Exit status = show(scst_.scst_attributes());
+    for (const auto& [handler, devices] : current_.handlers) {
+      for (const std::string& device : devices) {
+        if (!status) return status;
+        console_.print("Device {} attributes:\n", device);
+        status = show(scst_.device_attributes(device, true));
+      }
+    }
+    return status;
   }
 
   // Tried before anything of the old file is lost.
@@ -257,7 +271,7 @@ Exit Program::query(std::string_view name) {
   if (name == "list_handler") {
     object.empty() ? list_all_handlers(scst_, console_) : list_devices(scst_, console_, object);
   } else if (name == "list_device") {
-    if (!object.empty()) return show(scst_.device_attributes(object));
+    if (!object.empty()) return show(scst_.device_attributes(object, true));
     list_devices(scst_, console_, "");
   } else if (name == "list_dgrp") {
     object.empty() ? list_all_device_groups(scst_, console_) : list_device_group(scst_, console_, object);
@@ -282,7 +296,7 @@ Exit Program::query(std::string_view name) {
 Exit Program::query_attributes(std::string_view name) {
   const std::string object = get(name);
   if (name == "list_scst_attr") return show(scst_.scst_attributes());
-  if (name == "list_dev_attr") return show(scst_.device_attributes(object));
+  if (name == "list_dev_attr") return show(scst_.device_attributes(object, true));
   if (name == "list_drv_attr") return list_driver_attributes(object);
   if (name == "list_lun_attr") return show(scst_.lun_attributes(owner(), object));
   if (name == "list_init_attr") return show(scst_.initiator_attributes(owner(), object));
@@ -290,7 +304,7 @@ Exit Program::query_attributes(std::string_view name) {
   if (name == "list_tgrp_attr") return show(scst_.target_group_attributes(get("dev_group"), object));
   if (name == "list_ttgt_attr") return show(scst_.member_attributes(get("dev_group"), get("tgt_group"), object));
   if (name == "list_hnd_attr") {
-    return show_with_parameters(scst_.handler_attributes(object), "Device CREATE attributes available",
+    return show_with_parameters(scst_.handler_attributes(object, true), "Device CREATE attributes available",
                                 scst_.device_parameters(object));
   }
   if (name == "list_tgt_attr") {
@@ -423,8 +437,11 @@ base::Status Program::change_device_groups(std::string_view name) {
 
 // Loops exist on Fibre Channel only; the targets of no driver here have a `host`.
 void Program::issue_lip() {
+  if (has("no_lip")) return;
+  const bool is_one = !get("issue_lip").empty() && has("driver");
   for (const auto& [driver, targets] : current_.drivers) {
     for (const auto& [target, content] : targets) {
+      if (is_one && (driver != get("driver") || target != get("issue_lip"))) continue;
       console_.print("\t-> Driver/target '{}/{}' has no 'host' attribute, ignoring.\n", driver, target);
     }
   }

@@ -74,9 +74,9 @@ std::string Scst::missing_group(const std::string& group, const std::string& tar
 }
 
 base::Result<Attributes> Scst::attributes_or(std::string_view what, ObjectKind kind, const std::string& path,
-                                             const std::function<std::string()>& missing) const {
+                                             const std::function<std::string()>& missing, bool for_show) const {
   if (tree_.is_planned(path)) return Attributes{{kAnyAttribute, {}}};
-  base::Result<Attributes> attributes = read_attributes(tree_, kind, path);
+  base::Result<Attributes> attributes = read_attributes(tree_, kind, path, for_show);
   if (attributes) return attributes;
   const std::string reason = missing();
   if (!reason.empty()) return base::fail(1, fmt::format("{}(): {}", what, reason));
@@ -90,18 +90,19 @@ base::Result<Attributes> Scst::scst_attributes() const {
   return attributes_or("scstAttributes", ObjectKind::kRoot, "", [] { return std::string(); });
 }
 
-base::Result<Attributes> Scst::handler_attributes(const std::string& handler) const {
+base::Result<Attributes> Scst::handler_attributes(const std::string& handler, bool for_show) const {
   base::Result<Attributes> out = attributes_or(
       "handlerAttributes", ObjectKind::kHandler, join_path({"handlers", handler}),
-      [&] { return handler_exists(handler) ? std::string() : fmt::format("Handler '{}' is not available", handler); });
+      [&] { return handler_exists(handler) ? std::string() : fmt::format("Handler '{}' is not available", handler); },
+      for_show);
   if (out) (*out)["devices"] = {.is_static = true, .is_hidden = true};
   return out;
 }
 
-base::Result<Attributes> Scst::device_attributes(const std::string& device) const {
-  return attributes_or("deviceAttributes", ObjectKind::kDevice, join_path({"devices", device}), [&] {
-    return device_exists(device) ? std::string() : fmt::format("Device '{}' is not open", device);
-  });
+base::Result<Attributes> Scst::device_attributes(const std::string& device, bool for_show) const {
+  return attributes_or(
+      "deviceAttributes", ObjectKind::kDevice, join_path({"devices", device}),
+      [&] { return device_exists(device) ? std::string() : fmt::format("Device '{}' is not open", device); }, for_show);
 }
 
 base::Result<Attributes> Scst::driver_attributes(const std::string& driver) const {

@@ -42,8 +42,9 @@ class Scst {
 
   // Attributes, or the sentence that says what does not exist.
   base::Result<Attributes> scst_attributes() const;
-  base::Result<Attributes> handler_attributes(const std::string& handler) const;
-  base::Result<Attributes> device_attributes(const std::string& device) const;
+  base::Result<Attributes> handler_attributes(const std::string& handler, bool for_show = false) const;
+  // `for_show`: also those that are only shown, such as where it is exported.
+  base::Result<Attributes> device_attributes(const std::string& device, bool for_show = false) const;
   base::Result<Attributes> driver_attributes(const std::string& driver) const;
   base::Result<Attributes> target_attributes(const std::string& driver, const std::string& target) const;
   base::Result<Attributes> group_attributes(const LunOwner& group) const;
@@ -143,7 +144,7 @@ class Scst {
   std::string missing(const LunOwner& owner) const;
   std::string missing_group(const std::string& group, const std::string& target_group) const;
   base::Result<Attributes> attributes_or(std::string_view what, ObjectKind kind, const std::string& path,
-                                         const std::function<std::string()>& missing) const;
+                                         const std::function<std::string()>& missing, bool for_show = true) const;
   bool has(base::Result<std::vector<std::string>> names, const std::string& name) const;
   bool close_sessions(const std::string& target_path);
 

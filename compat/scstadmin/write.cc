@@ -65,7 +65,7 @@ class Writer {
   }
 
   std::string handler_section(const std::string& handler, std::vector<std::string> devices) const {
-    const Attributes attributes = scst_.handler_attributes(handler).value_or(Attributes());
+    const Attributes attributes = scst_.handler_attributes(handler, nonkey_).value_or(Attributes());
     const Create create = scst_.device_parameters(handler).value_or(Create());
     std::sort(devices.begin(), devices.end());
     std::string below;

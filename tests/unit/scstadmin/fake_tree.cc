@@ -425,6 +425,10 @@ int FakeTree::set_attribute(const std::string& path, const std::string& text) {
   if (name == "resync_size" || name == "trace_level") return 0;
   Node& node = nodes_[resolve(path)];
   node.text = with_key(name, value, "");
+  // A target that is enabled without a number gets the first.
+  const auto number = nodes_.find(path.substr(0, path.rfind('/')) + "/rel_tgt_id");
+  if (name == "enabled" && value == "1" && number != nodes_.end() && number->second.text.starts_with("0\n"))
+    number->second.text = "1\n[key]\n";
   return 0;
 }
 
