@@ -1,6 +1,6 @@
-// Replays writes and reads recorded from SCST 3.11 (transcripts/) against the tree of a fake engine, and compares the
-// errno, what the file reads afterwards, and last_sysfs_mgmt_res. Files of drivers and handlers that the fake engine
-// does not have are left out; the number replayed is checked, so that nothing is left out unnoticed.
+// Replays writes and reads recorded from SCST 3.11 (data/transcripts/) against the tree of a fake engine, and compares
+// the errno, what the file reads afterwards, and last_sysfs_mgmt_res. Files of drivers and handlers that the fake
+// engine does not have are left out; the number replayed is checked, so that nothing is left out unnoticed.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -103,11 +103,12 @@ class TreeConformance : public testing::Test {
   }
   // Returns how many operations were compared.
   int replay(const std::string& name) {
-    std::ifstream file(std::string(USCST_TRANSCRIPTS) + '/' + name + ".jsonl");
+    std::ifstream file(std::string(USCST_TRANSCRIPTS) + '/' + name + ".txt");
     EXPECT_TRUE(file) << name;
     int compared = 0;
     for (std::string line; std::getline(file, line);) {
       json recorded = json::parse(line);
+      if (std::string op = recorded.value("op", ""); op != "read" && op != "write") continue;
       std::string path = recorded["path"], data = recorded.contains("data") ? bytes_of(recorded["data"]) : "";
       if (left_out(path) || data.find("0:0:0:0") != std::string::npos || differs(path, data)) continue;
       SCOPED_TRACE(name + ": " + line.substr(0, 200));

@@ -24,12 +24,14 @@ QUEUE_POLL_S = 0.1
 
 
 class Player:
-    """`values`: what {TGT}, {DIR}, {HCIL} stand for. `hook(arguments)` returns an exit status."""
+    """`values`: what {TGT}, {DIR}, {HCIL} stand for. `hook(arguments)` returns an exit status; `before_shell()` prepares the
+    surroundings."""
 
-    def __init__(self, root, values, hook):
+    def __init__(self, root, values, hook, before_shell=lambda: None):
         self.root = root.rstrip("/")
         self.values = dict(values)
         self.hook = hook
+        self.before_shell = before_shell
         self.watcher = None
 
     # --- placeholders
@@ -260,6 +262,7 @@ class Player:
         outcome.update(mtime_moved=before.st_mtime_ns != now.st_mtime_ns, atime_moved=before.st_atime_ns != now.st_atime_ns)
 
     def do_sh(self, operation, outcome):
+        self.before_shell()
         done = subprocess.run(["/bin/sh", "-c", operation["cmd"]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         outcome["rc"] = done.returncode
         if operation.get("out"):

@@ -14,6 +14,7 @@ import time
 import commands
 import no_direct_io
 import recordings
+import scst_local_disks
 from initiators import Initiators
 
 INITIATOR = "192.168.7.1"      # the recording machine, which was target and initiator
@@ -116,6 +117,14 @@ class Service:
             return file.read()
 
 
+def linux_disks(recording, root):
+    """What brings /sys/block up to date before a shell's turn, where the recording looks there."""
+    if not scst_local_disks.wanted(recordings.lines_of(recording.inputs)):
+        return lambda: None
+    scst_local_disks.install()
+    return lambda: scst_local_disks.present(root)
+
+
 def run(job):
     """`job` as made by runs.Run.job(). Writes JSON lines: {"outcome": ...}, {"dump": ...}, {"problem": ...}, {"done": true}."""
     with open(job["out"], "w", encoding="utf-8") as out:
@@ -141,6 +150,7 @@ def run_telling(job, tell):
     try:
         service.start()
         player = commands.player_of(job, initiators.hook)
+        player.before_shell = linux_disks(recording, job["root"])
         if recording.kind == "transcript":
             for outcome in player.play(recordings.operations_of(recording)):
                 tell(outcome=outcome)
