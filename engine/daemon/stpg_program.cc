@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/io/blocking_call.h"
 #include "engine/target/device_groups.h"
-#include "handlers/vdisk/handler.h"
 
 namespace uscst::daemon {
 namespace {
@@ -96,7 +96,7 @@ base::Status run(const std::string& program, const AccessStateRequest& request, 
 target::AccessStateListener stpg_listener(std::string program, io::Reactor& control, std::chrono::milliseconds limit) {
   return [program = std::move(program), &control, limit](const AccessStateRequest& request, target::Done done) {
     auto work = [program, limit, request] { return run(program, request, limit); };
-    handlers::BlockingCall<decltype(work), target::Done>::begin(control, std::move(work), std::move(done));
+    io::BlockingCall<decltype(work), target::Done>::begin(control, std::move(work), std::move(done));
   };
 }
 
