@@ -157,7 +157,10 @@ void Service::build_pass_through() {
 
 base::Status Service::serve_tree(int fuse_fd) {
   base::Status status;
-  control_thread_->call([&] { status = tree_->attach(fuse_fd); });
+  control_thread_->call([&] {
+    status = tree_->attach(fuse_fd);
+    if (status && machine_host_) machine_host_->watch();
+  });
   return status;
 }
 

@@ -118,8 +118,8 @@ void UserHandler::create(target::Registry&, const std::string& device_name, cons
 
 void show_scsi_devices(ScsiHost& host, target::Registry& registry, PassThroughEnvironment& environment) {
   auto shown = std::make_shared<Shown>(registry, environment);
-  host.watch([shown](std::shared_ptr<ScsiHostDevice> found) { shown->arrive(std::move(found)); },
-             [shown](const ScsiAddress& address) { shown->leave(address); });
+  host.show([shown](std::shared_ptr<ScsiHostDevice> found) { shown->arrive(std::move(found)); },
+            [shown](const ScsiAddress& address) { shown->leave(address); });
 }
 
 }  // namespace uscst::handlers

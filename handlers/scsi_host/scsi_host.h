@@ -104,8 +104,9 @@ class ScsiHost {
   using Gone = std::function<void(const ScsiAddress&)>;
 
   virtual ~ScsiHost() = default;
-  // Tells of the devices that are there, before it returns, and then of each that comes or goes. Control thread.
-  virtual void watch(Arrived arrived, Gone gone) = 0;
+  // Control thread. Tells of the devices that are there, before it returns, and then, once it watches, of each that
+  // comes or goes.
+  virtual void show(Arrived arrived, Gone gone) = 0;
 };
 
 }  // namespace uscst::handlers

@@ -55,7 +55,10 @@ class SgHost::Watch : public std::enable_shared_from_this<SgHost::Watch> {
 
   void start() {
     if (places_.listen) fd_ = event_socket();
-    if (fd_ >= 0) return await();
+    if (fd_ >= 0) {
+      control_.arm_after(timer_, kSettle);
+      return await();
+    }
     if (places_.listen) log_.info("no events from the kernel (errno {}); SCSI devices are looked for", -fd_);
     control_.arm_after(timer_, kRescanInterval);
   }
@@ -123,10 +126,14 @@ SgHost::SgHost(Places places, SgCalls& calls, io::Reactor& control, base::Log& l
 
 SgHost::~SgHost() { stop(); }
 
-void SgHost::watch(Arrived arrived, Gone gone) {
+void SgHost::show(Arrived arrived, Gone gone) {
   arrived_ = std::move(arrived);
   gone_ = std::move(gone);
   compare(scan(places_));
+}
+
+// What came since show() is found by the first look.
+void SgHost::watch() {
   watch_ = std::make_shared<Watch>(*this);
   watch_->start();
 }

@@ -22,7 +22,9 @@ class SgHost final : public ScsiHost {
   SgHost(Places places, SgCalls& calls, io::Reactor& control, base::Log& log);
   ~SgHost() override;
 
-  void watch(Arrived arrived, Gone gone) override;
+  void show(Arrived arrived, Gone gone) override;
+  // From now on, until stop(): the reactor has an operation of ours in flight all the time.
+  void watch();
   // Watches no more; what was told of stays usable.
   void stop();
 

@@ -279,7 +279,7 @@ std::vector<std::vector<std::uint8_t>> SimScsiDevice::cdbs() const {
   return cdbs_;
 }
 
-void SimScsiHost::watch(Arrived arrived, Gone gone) {
+void SimScsiHost::show(Arrived arrived, Gone gone) {
   arrived_ = std::move(arrived);
   gone_ = std::move(gone);
   for (const auto& [address, device] : devices_) arrived_(device);

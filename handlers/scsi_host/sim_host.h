@@ -64,7 +64,7 @@ class SimScsiDevice final : public ScsiHostDevice {
 
 class SimScsiHost final : public ScsiHost {
  public:
-  void watch(Arrived arrived, Gone gone) override;
+  void show(Arrived arrived, Gone gone) override;
   // Control thread; told to whoever watches. Replacing a device that is there: remove it first.
   std::shared_ptr<SimScsiDevice> add(const SimDeviceOptions& options);
   void remove(const ScsiAddress& address);

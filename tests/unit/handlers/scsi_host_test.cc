@@ -183,8 +183,9 @@ TEST_F(Sg, TheHostShowsWhatComesAndGoes) {
   fs::create_directories(sys.root() + "/class/scsi_device/no-address");
   SgHost host({.sys = sys.root(), .dev = "/dev", .listen = false}, calls, executor, log);
   std::map<std::string, std::shared_ptr<ScsiHostDevice>> seen;
-  host.watch([&](std::shared_ptr<ScsiHostDevice> device) { seen[device->address.text()] = device; },
-             [&](const ScsiAddress& address) { seen.erase(address.text()); });
+  host.show([&](std::shared_ptr<ScsiHostDevice> device) { seen[device->address.text()] = device; },
+            [&](const ScsiAddress& address) { seen.erase(address.text()); });
+  host.watch();
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen["0:0:0:0"]->type, 5);
   EXPECT_EQ(seen["0:0:0:0"]->sysfs_path, "devices/pci/host0/target/0:0:0:0/scsi_device/0:0:0:0");
