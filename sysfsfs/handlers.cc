@@ -73,6 +73,7 @@ void manage(Context& context, Handler& handler, std::string_view text, target::D
 class HandlerDirectory final : public VisitedDirectory {
  public:
   HandlerDirectory(Context& context, Handler& handler) : context_(context), handler_(handler) {}
+  bool exists() const override { return context_.registry.find_handler(handler_.name()) == &handler_; }
   std::size_t subdirectory_count() override { return 0; }
 
  private:

@@ -198,6 +198,7 @@ class TargetDirectory final : public VisitedDirectory {
 class TargetsDirectory final : public VisitedDirectory {
  public:
   TargetsDirectory(Context& context, target::Driver& driver) : context_(context), driver_(driver) {}
+  bool exists() const override { return context_.registry.find_driver(driver_.name()) == &driver_; }
   std::size_t subdirectory_count() override { return driver_.targets().size(); }
 
  private:

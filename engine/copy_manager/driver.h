@@ -24,6 +24,8 @@ class Driver final : public target::Driver, public target::DeviceWatcher {
   std::string_view name() const override { return "copy_manager"; }
   bool can_enable() const override { return false; }
   void set_enabled(target::Target&, bool, target::Done done) override { done({}); }
+  // Part of the core, which does not come and go.
+  void remove_targets(target::Done done) override { done(base::fail(EBUSY, "the copy manager stays")); }
   std::uint16_t version_descriptor() const override { return 0; }
   std::span<const target::Attribute<target::Driver>> attributes() const override;
   target::ProtectionSupport protection_support() const override;

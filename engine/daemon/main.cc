@@ -64,6 +64,7 @@ base::Status serve(const Options& options, Background& background, base::Log& lo
   if (!pid_file) return std::unexpected(pid_file.error());
   Service service(options, log);
   if (auto built = service.build(); !built) return built;
+  service.set_end_service([] { kill(getpid(), SIGTERM); });
 
   sysfsfs::MountOptions mount_options;
   mount_options.directory = options.sysfs_directory;

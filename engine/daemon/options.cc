@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 
 #include "engine/base/numbers.h"
@@ -47,6 +48,33 @@ base::Status apply_local_option(Options& options, std::string_view name, std::st
     options.add_default_local_target = *on;
   }
   return {};
+}
+
+base::Status apply_vdisk_option(Options& options, std::string_view name, std::string_view value) {
+  constexpr std::uint64_t kMostThreads = 1024;
+  auto number = base::parse_unsigned(value);
+  if (name != "num_threads") {
+    options.notes.push_back(fmt::format("option '{}' of module scst_vdisk has no effect here", name));
+  } else if (!number || *number == 0 || *number > kMostThreads) {
+    return base::fail(
+        EINVAL, fmt::format("scst_vdisk option {}={}: a number from 1 to {} is needed", name, value, kMostThreads));
+  } else {
+    options.vdisk_threads = static_cast<int>(*number);
+  }
+  return {};
+}
+
+// Names separated by commas or blanks, as they are spelled in /sys/module.
+std::vector<std::string> parse_modules(std::string_view text) {
+  std::vector<std::string> names;
+  for (std::size_t start = 0; (start = text.find_first_not_of(", ", start)) != std::string_view::npos;) {
+    const std::size_t end = std::min(text.find_first_of(", ", start), text.size());
+    std::string name(text.substr(start, end - start));
+    std::ranges::replace(name, '-', '_');
+    names.push_back(std::move(name));
+    start = end;
+  }
+  return names;
 }
 
 base::Result<NamedTarget> parse_target(const std::string& text) {
@@ -118,6 +146,7 @@ base::Status apply_module_options(Options& options, std::string_view line) {
     if (module == "ib_srpt") status = options.srpt.set(name, value);
     if (module == "scst") status = apply_scst_option(options, name, value);
     if (module == "scst_local") status = apply_local_option(options, name, value);
+    if (module == "scst_vdisk") status = apply_vdisk_option(options, name, value);
     if (!status) return status;
   }
   return {};
@@ -142,6 +171,8 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
                  "where SCSI devices for pass-through come from: sg (this machine), none, or a simulated device "
                  "sim:H:C:I:L[,type=N][,size=BYTES] (repeatable; default: sg)");
   app.add_option("--module-option", module_options, "'MODULE NAME=VALUE ...' as in modprobe.d (repeatable)");
+  std::optional<std::string> modules;
+  app.add_option("--modules", modules, "modules loaded from the start, separated by commas (default: all)");
   app.add_option("--pid-file", options.pid_file, "file with the process id; locked while the service runs")
       ->capture_default_str();
   app.add_option("--stpg-program", options.stpg_program,
@@ -165,6 +196,7 @@ base::Result<Options> parse_options(int argc, char** argv, const std::string& mo
   } catch (const CLI::ParseError& error) {
     return base::fail(EINVAL, error.what());
   }
+  if (modules) options.modules = parse_modules(*modules);
   for (const std::string& line : module_options) {
     if (auto status = apply_module_options(options, line); !status) return std::unexpected(status.error());
   }

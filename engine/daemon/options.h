@@ -24,8 +24,8 @@ struct Options {
   std::vector<fabric::Address> listen;  // empty: rdma_cm_port on all addresses
   std::vector<NamedTarget> targets;     // empty: one for each network interface
   std::string pid_file = "/run/uscstd.pid";
-  std::string stpg_program;  // empty: SET TARGET PORT GROUPS fails
-  std::string control_socket;     // beside the pid file, with .sock for its suffix, unless given
+  std::string stpg_program;           // empty: SET TARGET PORT GROUPS fails
+  std::string control_socket;         // beside the pid file, with .sock for its suffix, unless given
   bool needs_control_socket = false;  // it was given
   int ready_fd = -1;
   bool foreground = false, debug = false;
@@ -40,8 +40,11 @@ struct Options {
   std::optional<std::uint64_t> maximum_command_memory_mb;  // scst_max_cmd_mem
   std::optional<int> threads;                              // scst_threads
   bool auto_cm_assignment = true, forcibly_close_sessions = false, async_lun_replace = false;
-  bool add_default_local_target = false;  // add_default_tgt of scst_local: its target is there from the start
-  std::vector<std::string> notes;         // what was read and has no effect; for the log
+  // add_default_tgt of scst_local. Not given: where scst_local is asked for by name.
+  std::optional<bool> add_default_local_target;
+  int vdisk_threads = 8;                            // num_threads of scst_vdisk
+  std::optional<std::vector<std::string>> modules;  // loaded from the start; not given: all
+  std::vector<std::string> notes;                   // what was read and has no effect; for the log
 };
 
 // EINVAL with a sentence for the user. `modprobe_directory`: files whose "options MODULE name=value" lines are read

@@ -8,7 +8,7 @@
 #include <future>
 #include <thread>
 
-#include "engine/daemon/ports.h"
+#include "engine/daemon/modules_service.h"
 #include "engine/daemon/stpg_program.h"
 #include "engine/local/service.h"
 #include "engine/target/device_groups.h"
@@ -48,6 +48,11 @@ base::Status make_state_directories(const std::string& state) {
     if (error) return base::fail(error.value(), fmt::format("{}{}: {}", state, name, error.message()));
   }
   return {};
+}
+
+// IPv6 may be switched off: where no address was asked for, IPv4 alone will do.
+bool is_any_ipv6(const Options& options, const fabric::Address& address) {
+  return options.listen.empty() && address.host == "::";
 }
 
 }  // namespace
@@ -95,41 +100,15 @@ base::Status Service::build_engine() {
   if (!options_.stpg_program.empty())
     registry_->device_groups().explicit_alua().set_listener(stpg_listener(options_.stpg_program, *control_));
 
-  // A backing file below our own mount would be read by the thread that serves it.
-  auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
-  vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
-  using enum handlers::VdiskKind;
-  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio, kCdrom}) {
-    vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
-    vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
-    registry_->add_handler(*vdisk_handlers_.back());
-  }
-
+  build_handlers();
   copy_manager_ =
       std::make_unique<copy_manager::Driver>(*registry_, *shards_->shards.front(), options_.auto_cm_assignment);
-  build_pass_through();
-
-  auto interfaces = fabric::iwarp::interfaces();
-  if (!interfaces) return std::unexpected(interfaces.error());
-  auto ports = decide_ports(options_, *interfaces, log_);
-  if (!ports) return std::unexpected(ports.error());
-  srpt_ = std::make_unique<srp::Driver>(*registry_, log_, options_.srpt, ports->service_guid);
-  for (srp::PortInfo& port : ports->ports) srpt_->add_port(std::move(port));
-  registry_->add_driver(*srpt_);
-  local_ = std::make_unique<local::Driver>(*registry_, log_);
-  registry_->add_driver(*local_);
-  if (options_.add_default_local_target) local_->add_default_target();
-  control_socket_ = std::make_unique<control::ControlSocket>(*control_, log_);
-  control_socket_->add_service("local", local::make_service(*local_));
-  if (auto listening = control_socket_->listen(options_.control_socket); !listening) {
-    if (options_.needs_control_socket) return listening;
-    log_.warning("there is no control socket: {}", listening.error().text);
-  }
-
-  fabric::iwarp::Config config;
-  config.require_crc = options_.require_crc;
-  config.maximum_message_bytes = std::max<std::size_t>(config.maximum_message_bytes, options_.srpt.srp_max_req_size);
-  fabric_ = std::make_unique<fabric::iwarp::IwarpFabric>(*control_, config, log_);
+  build_scsi_handlers();
+  if (auto built = build_drivers(); !built) return built;
+  modules_ = std::make_unique<Modules>(*registry_, log_);
+  name_modules();
+  if (auto loaded = load_first_modules(); !loaded) return loaded;
+  if (auto built = build_control_socket(); !built) return built;
   tree_ = std::make_unique<sysfsfs::TreeFilesystem>(*control_, *registry_, *queue_, log_);
 
   for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -141,12 +120,48 @@ base::Status Service::build_engine() {
   return {};
 }
 
-void Service::build_pass_through() {
+void Service::build_handlers() {
+  // A backing file below our own mount would be read by the thread that serves it.
+  auto forbidden = [tree = options_.sysfs_directory](const std::string& path) { return path.starts_with(tree + "/"); };
+  vdisk_environment_.reset(new handlers::VdiskEnvironment{*control_, pool_, log_, options_.state_directory, forbidden});
+  using enum handlers::VdiskKind;
+  for (handlers::VdiskKind kind : {kFileio, kBlockio, kNullio, kCdrom}) {
+    vdisk_handlers_.push_back(std::make_unique<handlers::VdiskHandler>(kind, *vdisk_environment_));
+    vdisk_handlers_.back()->trace_level = &vdisk_trace_level_;
+  }
+}
+
+base::Status Service::build_drivers() {
+  auto interfaces = fabric::iwarp::interfaces();
+  if (!interfaces) return std::unexpected(interfaces.error());
+  auto ports = decide_ports(options_, *interfaces, log_);
+  if (!ports) return std::unexpected(ports.error());
+  ports_ = std::move(*ports);
+  srpt_ = std::make_unique<srp::Driver>(*registry_, log_, options_.srpt, ports_.service_guid);
+  local_ = std::make_unique<local::Driver>(*registry_, log_);
+  fabric::iwarp::Config config;
+  config.require_crc = options_.require_crc;
+  config.maximum_message_bytes = std::max<std::size_t>(config.maximum_message_bytes, options_.srpt.srp_max_req_size);
+  fabric_ = std::make_unique<fabric::iwarp::IwarpFabric>(*control_, config, log_);
+  return {};
+}
+
+base::Status Service::build_control_socket() {
+  control_socket_ = std::make_unique<control::ControlSocket>(*control_, log_);
+  control_socket_->add_service("local", local::make_service(*local_));
+  control_socket_->add_service("modules", make_modules_service(*modules_));
+  if (auto listening = control_socket_->listen(options_.control_socket); !listening) {
+    if (options_.needs_control_socket) return listening;
+    log_.warning("there is no control socket: {}", listening.error().text);
+  }
+  return {};
+}
+
+void Service::build_scsi_handlers() {
   pass_through_environment_.reset(new handlers::PassThroughEnvironment{*control_, pool_, log_});
   for (const handlers::PassThroughKind& kind : handlers::pass_through_kinds())
     scsi_handlers_.push_back(std::make_unique<handlers::PassThroughHandler>(kind, *pass_through_environment_));
   scsi_handlers_.push_back(std::make_unique<handlers::UserHandler>());
-  for (const auto& handler : scsi_handlers_) registry_->add_handler(*handler);
   simulated_host_ = std::make_unique<handlers::SimScsiHost>();
   for (const auto& device : options_.simulated_devices) simulated_host_->add(device);
   handlers::show_scsi_devices(*simulated_host_, *registry_, *pass_through_environment_);
@@ -164,52 +179,50 @@ base::Status Service::serve_tree(int fuse_fd) {
   return status;
 }
 
-base::Result<fabric::Address> Service::try_to_listen(const fabric::Address& address) {
-  base::Result<fabric::Address> result;
-  control_thread_->call([&] {
-    auto listener = fabric_->listen(address, [this](std::unique_ptr<fabric::ConnectionRequest> request) {
-      srpt_->connection_requested(std::move(request));
-    });
-    if (listener) {
-      result = (*listener)->address();
-      listeners_.push_back(std::move(*listener));
-    } else {
-      result = std::unexpected(listener.error());
-    }
+// Control thread.
+base::Status Service::open_listener(const fabric::Address& address) {
+  auto listener = fabric_->listen(address, [this](std::unique_ptr<fabric::ConnectionRequest> request) {
+    srpt_->connection_requested(std::move(request));
   });
-  return result;
-}
-
-base::Status Service::listen_on(const fabric::Address& address, bool required) {
-  const auto give_up = std::chrono::steady_clock::now() + kAddressInUseLimit;
-  auto listening = try_to_listen(address);
-  while (!listening && listening.error().code == EADDRINUSE && std::chrono::steady_clock::now() < give_up) {
-    std::this_thread::sleep_for(kAddressInUseRetry);
-    listening = try_to_listen(address);
+  if (!listener) {
+    return base::fail(listener.error().code, fmt::format("cannot listen on {} port {}: {}", address.host, address.port,
+                                                         listener.error().text));
   }
-  if (listening) {
-    log_.info("listening on {} port {}", listening->host, listening->port);
-  } else if (required) {
-    return base::fail(listening.error().code, fmt::format("cannot listen on {} port {}: {}", address.host, address.port,
-                                                          listening.error().text));
-  } else {
-    log_.info("not listening on {} port {}: {}", address.host, address.port, listening.error().text);
-  }
+  const fabric::Address at = (*listener)->address();
+  log_.info("listening on {} port {}", at.host, at.port);
+  listeners_.push_back(std::move(*listener));
   return {};
 }
 
-base::Status Service::listen() {
-  control_thread_->call([&] { control_socket_->start(); });
-  if (options_.fabric == "verbs") return base::fail(EOPNOTSUPP, "--fabric verbs is not built in yet; use iwarp");
-  const std::uint16_t port = options_.srpt.rdma_cm_port;
-  if (options_.listen.empty() && port == 0) {
-    log_.warning("listening on nothing: set `options ib_srpt rdma_cm_port=5000` in /etc/modprobe.d or use --listen");
-  } else if (options_.listen.empty()) {
-    if (auto status = listen_on({"0.0.0.0", port}, true); !status) return status;
-    if (auto status = listen_on({"::", port}, false); !status) return status;  // IPv6 may be switched off
+base::Status Service::listen_on(const fabric::Address& address) {
+  const auto give_up = std::chrono::steady_clock::now() + kAddressInUseLimit;
+  base::Status listening;
+  auto try_once = [&] { control_thread_->call([&] { listening = open_listener(address); }); };
+  try_once();
+  while (!listening && listening.error().code == EADDRINUSE && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(kAddressInUseRetry);
+    try_once();
   }
-  for (const fabric::Address& address : options_.listen) {
-    if (auto status = listen_on(address, true); !status) return status;
+  return listening;
+}
+
+base::Status Service::listen() {
+  if (options_.fabric == "verbs") return base::fail(EOPNOTSUPP, "--fabric verbs is not built in yet; use iwarp");
+  bool has_srpt = false;
+  control_thread_->call([&] {
+    control_socket_->start();
+    serving_ = true;
+    has_srpt = registry_->find_driver(srpt_->name()) != nullptr;
+  });
+  if (!has_srpt) return {};
+  const auto addresses = addresses_to_listen_on(options_);
+  if (addresses.empty())
+    log_.warning("listening on nothing: set `options ib_srpt rdma_cm_port=5000` in /etc/modprobe.d or use --listen");
+  for (const fabric::Address& address : addresses) {
+    auto listening = listen_on(address);
+    if (listening) continue;
+    if (!is_any_ipv6(options_, address)) return listening;
+    log_.info("{}", listening.error().text);
   }
   return {};
 }

@@ -10,7 +10,9 @@
 #include "engine/control/control_socket.h"
 #include "engine/control/management_queue.h"
 #include "engine/copy_manager/driver.h"
+#include "engine/daemon/modules.h"
 #include "engine/daemon/options.h"
+#include "engine/daemon/ports.h"
 #include "engine/fabric/iwarp/fabric.h"
 #include "engine/io/blocking_pool.h"
 #include "engine/io/buffer.h"
@@ -37,6 +39,8 @@ class Service {
   base::Status serve_tree(int fuse_fd);
   // Lets initiators in.
   base::Status listen();
+  // Called on the control thread when the module scst is unloaded, which ends the service.
+  void set_end_service(std::function<void()> end) { modules_->end_service = std::move(end); }
   // Closes the channels, stops listening, stops serving the tree. The threads go on until destruction.
   void stop();
 
@@ -49,10 +53,21 @@ class Service {
 
   base::Status build_reactors();
   base::Status build_engine();
-  void build_pass_through();
+  void build_handlers();
+  void build_scsi_handlers();
+  base::Status build_drivers();
+  base::Status build_control_socket();
+  // --- service_modules.cc
+  void name_modules();
+  base::Status load_first_modules();
+  base::Status load_srpt(std::string_view parameters);
+  base::Status load_vdisk(std::string_view parameters);
+  base::Status load_local(std::string_view parameters);
+  std::vector<target::Handler*> scsi_handlers_named(std::initializer_list<std::string_view> names) const;
+  base::Status open_listener(const fabric::Address& address);
+  std::vector<fabric::Address> addresses_to_listen_on(const Options& options) const;
   void stop_drivers(io::Job done);
-  base::Result<fabric::Address> try_to_listen(const fabric::Address& address);
-  base::Status listen_on(const fabric::Address& address, bool required);
+  base::Status listen_on(const fabric::Address& address);
 
   const Options& options_;
   base::Log& log_;
@@ -74,7 +89,10 @@ class Service {
   std::unique_ptr<control::ManagementQueue> queue_;
   std::unique_ptr<copy_manager::Driver> copy_manager_;
   std::unique_ptr<srp::Driver> srpt_;
+  Ports ports_;
   std::unique_ptr<local::Driver> local_;
+  std::unique_ptr<Modules> modules_;
+  bool serving_ = false;  // initiators are let in
   std::unique_ptr<control::ControlSocket> control_socket_;
   std::unique_ptr<fabric::iwarp::IwarpFabric> fabric_;
   std::vector<std::unique_ptr<fabric::Listener>> listeners_;

@@ -189,6 +189,13 @@ void Driver::session_ended(std::uint64_t id) {
   for (io::Job& job : over) job();
 }
 
+void Driver::remove_targets(target::Done done) {
+  stop([this, done = std::move(done)]() mutable {
+    while (!targets_.empty()) registry_.delete_target(*targets_.back());
+    done({});
+  });
+}
+
 void Driver::stop(io::Job done) { close_sessions_of(nullptr, std::move(done)); }
 
 }  // namespace uscst::local

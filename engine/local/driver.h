@@ -25,6 +25,7 @@ class Driver final : public target::Driver, public target::TargetManagement {
   void set_enabled(target::Target& target, bool enabled, target::Done done) override;
   std::span<const target::Attribute<target::Driver>> attributes() const override;
   std::span<const target::Attribute<target::Target>> target_attributes() const override;
+  void remove_targets(target::Done done) override;
   target::TargetManagement* management() override { return this; }
   std::uint16_t version_descriptor() const override { return kVersionDescriptorSas; }
 

@@ -201,6 +201,15 @@ void Driver::set_enabled(target::Target& target, bool enabled, target::Done done
   disabling_.push_back(std::move(disabling));
 }
 
+void Driver::remove_targets(target::Done done) {
+  stop([this, done = std::move(done)]() mutable {
+    while (!targets_.empty()) registry_.delete_target(*targets_.back());
+    ports_.clear();
+    stopping_ = false;
+    done({});
+  });
+}
+
 void Driver::stop(io::Job done) {
   stopping_ = true;
   if (channels_.empty()) return done();

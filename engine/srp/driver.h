@@ -37,6 +37,7 @@ class Driver final : public target::Driver {
   std::string_view name() const override { return "ib_srpt"; }
   bool can_enable() const override { return true; }
   void set_enabled(target::Target& target, bool enabled, target::Done done) override;
+  void remove_targets(target::Done done) override;
   std::span<const target::Attribute<target::Target>> target_attributes() const override;
   int sg_tablesize() const override { return 65536; }
   std::uint16_t version_descriptor() const override { return kVersionDescriptorSrp; }
@@ -48,6 +49,8 @@ class Driver final : public target::Driver {
     std::string vectors;                      // mask of the shards that new channels go to
     unsigned next_vector = 0;
   };
+  // Before there are ports.
+  void set_parameters(const Parameters& parameters) { parameters_ = parameters; }
   Port& add_port(PortInfo info);
   const Port& port_of(const target::Target& target) const;
   Port& port_of(const target::Target& target);
@@ -90,7 +93,7 @@ class Driver final : public target::Driver {
 
   target::Registry& registry_;
   base::Log& log_;
-  const Parameters parameters_;
+  Parameters parameters_;
   const std::uint64_t service_guid_;
   std::list<Port> ports_;  // their addresses stay
   std::vector<std::shared_ptr<Channel>> channels_;

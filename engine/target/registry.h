@@ -79,6 +79,12 @@ class Registry {
   // engine holds it any more. EINVAL when there is none of the name.
   void delete_device(Handler& handler, std::string_view name, Done done);
 
+  // --- modules that come and go
+  // Takes the handler's devices away as delete_device() does, then the handler.
+  void remove_handler(Handler& handler, Done done);
+  // Takes the driver's targets away with their sessions, LUNs and groups, then the driver.
+  void remove_driver(Driver& driver, Done done);
+
   // --- persistent reservations of a device
   // Where they are kept, and the reactor of this thread for reading them; set by main() before there are devices.
   struct ReservationPlace {
@@ -170,6 +176,10 @@ class Registry {
 
  private:
   struct Draining;
+  // All of a device's commands, also those that a gate held or that wait for data: once it has left the LUN maps, they
+  // end as soon as they see the new one.
+  void drain_device(Device& device, Done done);
+  void remove_devices_of(Handler& handler, Done done);
   bool name_is_free(std::string_view name) const;
   void announce(std::shared_ptr<Device> device, Done done);
   void remove_device(std::shared_ptr<Device> device, Done done);

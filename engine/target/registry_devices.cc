@@ -58,11 +58,7 @@ void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
     unmap_lun(*group, lun);
     publish_lun(*group, lun);
   }
-  // All of its commands, also those that a gate held or that wait for data: they end as soon as they see the new map.
-  auto select = [gone = device.get()](const Command& command) {
-    return command.nexus_lun() && &command.device() == gone ? SweepVerdict::kWait : SweepVerdict::kSkip;
-  };
-  drain(select, base::Duration::zero(), [this, device, done = std::move(done)](base::Status) mutable {
+  drain_device(*device, [this, device, done = std::move(done)](base::Status) mutable {
     target::LogicalUnit& unit = device->unit();
     unit.retire([this, device = std::move(device), done = std::move(done)]() mutable {
       std::string device_name = device->name();
@@ -72,6 +68,13 @@ void Registry::remove_device(std::shared_ptr<Device> device, Done done) {
       done({});
     });
   });
+}
+
+void Registry::drain_device(Device& device, Done done) {
+  auto select = [gone = &device](const Command& command) {
+    return command.nexus_lun() && &command.device() == gone ? SweepVerdict::kWait : SweepVerdict::kSkip;
+  };
+  drain(select, base::Duration::zero(), std::move(done));
 }
 
 }  // namespace uscst::target

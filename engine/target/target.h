@@ -112,6 +112,8 @@ class Driver {
   virtual base::Status check_lun(const Device&, bool /*read_only*/) const { return {}; }
   // A LUN was added or replaced; the management operation goes on with `done`.
   virtual void lun_added(AccessGroup&, std::uint16_t /*lun*/, Done done) { done({}); }
+  // Takes all targets away, with their sessions, LUNs and groups; `done` when they are gone.
+  virtual void remove_targets(Done done) = 0;
   // For drivers whose targets are made by command; null for all others.
   virtual TargetManagement* management() { return nullptr; }
   // What targets start with as transport_version.

@@ -9,7 +9,6 @@
 namespace uscst::handlers {
 namespace {
 
-constexpr int kFileThreads = 8;
 
 bool is_directory(const std::string& path) {
   struct stat status{};
@@ -54,7 +53,7 @@ int VdiskHandler::type() const {
 }
 
 int VdiskHandler::default_threads_num() const {
-  return kind_ == VdiskKind::kFileio || kind_ == VdiskKind::kCdrom ? kFileThreads : 1;
+  return kind_ == VdiskKind::kFileio || kind_ == VdiskKind::kCdrom ? environment_.default_threads : 1;
 }
 
 // On the blocking pool. In SCST's order, which decides what is told where several things are wrong.

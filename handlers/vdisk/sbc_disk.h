@@ -30,6 +30,7 @@ struct VdiskEnvironment {
   base::Log& log;
   std::string state_directory;  // has pr/ and, for saved mode pages, vdev_mode_pages/
   ForbiddenPath forbidden;
+  int default_threads = 8;  // num_threads of scst_vdisk: of devices on files
 };
 
 // What the attributes tell about the disk; each is a string as shown.

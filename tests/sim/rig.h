@@ -90,6 +90,7 @@ class FakeDriver final : public target::Driver {
     target.enabled = enabled;
     done({});
   }
+  void remove_targets(target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return 0; }
 
  private:

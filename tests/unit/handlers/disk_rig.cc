@@ -18,6 +18,7 @@ class QuietDriver final : public target::Driver {
   std::string_view name() const override { return "test"; }
   bool can_enable() const override { return false; }
   void set_enabled(target::Target&, bool, target::Done done) override { done({}); }
+  void remove_targets(target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return scsi::kTransportVersionSrp; }
   target::ProtectionSupport protection_support() const override { return protection_; }
 

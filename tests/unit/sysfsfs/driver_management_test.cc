@@ -21,6 +21,7 @@ class Maker final : public target::Driver, public target::TargetManagement {
   std::string_view name() const override { return "maker"; }
   bool can_enable() const override { return false; }
   void set_enabled(Target&, bool, target::Done done) override { done({}); }
+  void remove_targets(target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return 0; }
   TargetManagement* management() override { return this; }
 

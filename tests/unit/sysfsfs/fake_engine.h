@@ -42,6 +42,7 @@ class FakeDriver final : public target::Driver {
     done({});
   }
   int sg_tablesize() const override { return 65536; }
+  void remove_targets(target::Done done) override { done({}); }
   std::uint16_t version_descriptor() const override { return 0; }
 };
 
