@@ -75,9 +75,11 @@ def make_devices(loops):
         os.mknod(f"/run/dev/{name}", stat.S_IFBLK | 0o600, os.makedev(*device))
     mount("--move", "/run/dev", "/dev")
     if DISK_NODE in loops:
-        with open("/run/disk", "wb") as file:
+        os.mkdir("/run/disk")
+        mount("-t", "ramfs", "none", "/run/disk")      # which punches no holes, as that disk discarded nothing
+        with open("/run/disk/image", "wb") as file:
             file.truncate(DISK_BYTES)
-        subprocess.run(["losetup", "/dev/" + DISK_NODE, "/run/disk"], check=True)
+        subprocess.run(["losetup", "/dev/" + DISK_NODE, "/run/disk/image"], check=True)
 
 
 def two_processors():
