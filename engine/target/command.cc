@@ -180,8 +180,9 @@ Command::Step Command::wait_order() {
   return go<kWaitOrder, kWaitGate>();
 }
 
-// A LUN that is gone is told at once: what closed its gate may never open it again.
+// A LUN that is gone is told at once, except by a device that is blocked: as with SCST, it has its commands until then.
 Command::Step Command::wait_gate() {
+  if (held_by_device_ && device().gate.closed()) return std::nullopt;
   switch (look_again()) {
     case StillMapped::kYes: break;
     case StillMapped::kNo: return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
@@ -194,7 +195,10 @@ Command::Step Command::wait_gate() {
     case Access::kWait: return std::nullopt;
   }
   drop_scratch();  // the wait is over
-  if (shard_->group().suspend_gate.closed() || device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
+  // Suspension waits for what a device holds, so it must not hold it as well.
+  if (shard_->group().suspend_gate.closed() && !held_by_device_) return std::nullopt;
+  held_by_device_ = device().gate.closed();
+  if (held_by_device_ || nexus_lun_->gate.closed()) return std::nullopt;
   if (!device().has_handler) return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
   return go<kWaitGate, kChecks>();
 }

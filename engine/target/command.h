@@ -156,6 +156,10 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   void add_sweep(std::shared_ptr<SweepToken> token) { sweeps_.push_back(std::move(token)); }
   // Let through, so that changes of the configuration wait for its end: unless it waits itself for such a change.
   bool past_gate() const { return state_ > CommandState::kWaitGate && !waits_for_configuration_; }
+  // Held by its device alone, which suspension waits for as for one that runs.
+  bool held_by_device() const {
+    return state_ == CommandState::kWaitGate && held_by_device_ && !waits_for_configuration_;
+  }
   void wait_for_configuration() { waits_for_configuration_ = true; }
   void gate_opened();
   void buffer_came();
@@ -231,6 +235,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   bool event_ok_ = false;      // ... and went well
   bool awaits_event_ = false;  // something outside holds the command: it cannot end before the event
   bool transition_waited_ = false, waits_for_configuration_ = false;
+  bool held_by_device_ = false;  // it came to a closed gate of its device while nothing was suspended
   bool data_fetch_begun_ = false, execution_begun_ = false, status_handed_over_ = false;
   std::optional<scsi::Sense> delivered_attention_;  // goes back when the status cannot be sent
   boost::container::small_vector<std::shared_ptr<SweepToken>, 1> sweeps_;

@@ -56,7 +56,7 @@ Registry::EndWait Registry::drain(SweepSelector select, base::Duration limit, Do
 Registry::EndWait Registry::suspend(base::Duration limit, Done done) {
   shards_.suspend_gate.close();
   auto past_gate = [](const Command& command) {
-    return command.past_gate() ? SweepVerdict::kWait : SweepVerdict::kSkip;
+    return command.past_gate() || command.held_by_device() ? SweepVerdict::kWait : SweepVerdict::kSkip;
   };
   return drain(past_gate, limit, [this, done = std::move(done)](base::Status status) mutable {
     if (!status) resume();

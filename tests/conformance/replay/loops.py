@@ -1,4 +1,4 @@
-"""Loop devices for recordings that use /dev/loop0, /dev/loop1, ...: fresh ones, which stand in under those names.
+"""Loop devices for recordings that use /dev/loop0, /dev/loop1, ... or /dev/sda: fresh ones, which stand in under those names.
 
 They belong to the machine, not to a namespace. Each is added under a number nobody has (the kernel refuses a number twice, so
 runs side by side don't meet), and taken away in the end, attached or not.
@@ -21,7 +21,7 @@ class NoLoops(Exception):
 
 @contextlib.contextmanager
 def borrowed(names):
-    """{name: (major, minor)} for the numbers in `names`, such as {"0": (7, 300)}."""
+    """{name: (major, minor)} for the `names`, such as {"loop0": (7, 300)}."""
     if not names:
         yield {}
         return
@@ -31,11 +31,9 @@ def borrowed(names):
         raise NoLoops(f"{CONTROL}: {error.strerror}") from error
     taken = []
     try:
-        for name in names:
-            if not os.path.exists(f"/dev/loop{name}"):
-                raise NoLoops(f"there is no /dev/loop{name} to stand in for")
+        for _ in names:
             taken.append(add(control))
-        yield {str(name): device_of(number) for name, number in zip(names, taken)}
+        yield {name: device_of(number) for name, number in zip(names, taken)}
     finally:
         for number in taken:
             remove(control, number)

@@ -29,7 +29,7 @@ class BadRecording(Exception):
 class Needs:
     modules: tuple = STARTING_MODULES
     disk: bool = True          # a SCSI disk DISK
-    loops: tuple = ()          # numbers of the /dev/loopN that it uses
+    loops: tuple = ()          # the block devices that it uses: loop0, ..., and sda, which is the SCSI disk
 
     def starting_state(self):
         return self.modules == STARTING_MODULES
@@ -93,7 +93,7 @@ def needs_of(path):
         needs = needs_of(other) if os.path.exists(other) else Needs()
     else:
         needs = Needs(modules_in(notes), not re.search(r"\bno SCSI disk\b", notes))
-    loops = {int(number) for line in lines_of(path) for number in re.findall(r"/dev/loop(\d+)\b", line)}
+    loops = {name for line in lines_of(path) for name in re.findall(r"/dev/(loop\d+|sda)\b", line)}
     return dataclasses.replace(needs, loops=tuple(sorted(loops)))
 
 

@@ -16,6 +16,7 @@ COUNTER = re.compile(r"^targets/.*(_cmd_count|_io_count_kb|/commands)$")
 LATENCY = re.compile(r"/latency/[nrwb]\d+$")
 LATENCY_ROW = re.compile(r"^\w+ \d+ \S+ \S+ \S+ \S+ us\n$")
 NUMBER = re.compile(r"^\d+\n$")
+NUMBERS = re.compile(r"^\d+( \d+)*\n$")
 
 
 def numbers_after_name(text):
@@ -42,9 +43,9 @@ def comparable(path, content, logged_in, asked_for=False):
         return None
     if path.startswith("sgv/"):
         return numbers_after_name(content)
-    if path.endswith(("/thread_pid", "/comp_vector")):
-        return number(content)
-    if path.endswith("/host_no"):
+    if path.endswith("/thread_pid"):
+        return "#\n" if NUMBERS.match(content) else content
+    if path.endswith(("/comp_vector", "/host_no")):
         return number(content)
     if logged_in and COUNTER.search(path):
         return number(content)

@@ -8,17 +8,18 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 
 import commands
-import no_direct_io
 import recordings
 import scst_local_disks
 from initiators import Initiators
 
 INITIATOR = "192.168.7.1"      # the recording machine, which was target and initiator
 PORT = 5000
+DISK_NODE, DISK_BYTES = "sda", 8 << 20   # the SCSI disk 0:0:0:0
 START_LIMIT_S = 60
 STOP_LIMIT_S = 60
 LOG_TAIL_BYTES = 6000
@@ -52,10 +53,33 @@ def make_places(values, root, loops):
     mount("-t", "tmpfs", "none", directory)
     if root != "/sys/kernel/scst_tgt":
         os.makedirs(root, exist_ok=True)
+    if loops:
+        make_devices(loops)
+
+
+def make_devices(loops):
+    """A /dev of our own with block devices of these names, in place of what has them on this machine."""
+    os.makedirs("/run/dev")
+    mount("-t", "tmpfs", "-o", "dev,mode=755", "none", "/run/dev")
+    for entry in os.scandir("/dev"):
+        copy, status = f"/run/dev/{entry.name}", entry.stat(follow_symlinks=False)
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), copy)
+        elif entry.is_dir():
+            os.mkdir(copy)
+            mount("--rbind", entry.path, copy)
+        elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode) and entry.name not in loops:
+            os.mknod(copy, status.st_mode, status.st_rdev)
+            os.chmod(copy, stat.S_IMODE(status.st_mode))
     for name, device in loops.items():
-        node = f"/run/loop{name}"
-        os.mknod(node, 0o600 | 0o060000, os.makedev(*device))
-        mount("--bind", node, f"/dev/loop{name}")
+        os.mknod(f"/run/dev/{name}", stat.S_IFBLK | 0o600, os.makedev(*device))
+    mount("--move", "/run/dev", "/dev")
+    if DISK_NODE in loops:
+        os.mkdir("/run/disk")
+        mount("-t", "ramfs", "none", "/run/disk")      # which punches no holes, as that disk discarded nothing
+        with open("/run/disk/image", "wb") as file:
+            file.truncate(DISK_BYTES)
+        subprocess.run(["losetup", "/dev/" + DISK_NODE, "/run/disk/image"], check=True)
 
 
 def two_processors():
@@ -75,8 +99,8 @@ def make_network():
 class Service:
     """uscstd from start() to stop()."""
 
-    def __init__(self, build, root, options, direct_io):
-        self.build, self.root, self.options, self.direct_io = build, root, options, direct_io
+    def __init__(self, build, root, options):
+        self.build, self.root, self.options = build, root, options
         self.log_path = "/run/uscstd.log"
         self.process = None
 
@@ -86,8 +110,7 @@ class Service:
             self.process = subprocess.Popen(
                 [os.path.join(self.build, "bin/uscstd"), "--foreground", "--ready-fd", str(theirs), "--sysfs", self.root,
                  "--state", "/var/lib/scst", "--listen", f"{INITIATOR}:{PORT}", *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs],
-                preexec_fn=None if self.direct_io else no_direct_io.refuse)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[theirs])
         os.close(theirs)
         line = os.read(ready, 100)
         os.close(ready)
@@ -144,7 +167,7 @@ def run_telling(job, tell):
     make_network()
     make_places(job["values"], job["root"], job["loops"])
     two_processors()
-    service = Service(job["build"], job["root"], job["options"], no_direct_io.wanted(job["values"]["DIR"]))
+    service = Service(job["build"], job["root"], job["options"])
     initiators = Initiators(job["build"], job["root"], job["values"]["TGT"], f"{INITIATOR}:{PORT}", INITIATOR)
     started = time.monotonic()
     try:

@@ -40,7 +40,7 @@ class Recordings(unittest.TestCase):
             self.assertEqual(needs("# modules scst, scst_vdisk, ib_srpt (one port); no SCSI disk\n").modules, ("scst", "scst_vdisk", "ib_srpt"))
             self.assertIn("iscsi_scst", needs("# all handlers, ib_srpt, iscsi-scst with its daemon running\n", "base").modules)
             self.assertIn("iscsi_scst", needs("# starting from base\necho \"1\" > x\n").modules)
-            self.assertEqual(needs("! losetup -r /dev/loop1 x\n! losetup /dev/loop0 x\n").loops, (0, 1))
+            self.assertEqual(needs("! losetup -r /dev/loop1 x\n! losetup /dev/loop0 x\n").loops, ("loop0", "loop1"))
 
     def test_all_of_the_project(self):
         data = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data")

@@ -80,6 +80,7 @@ struct HeldAt : LunTest, testing::WithParamInterface<CommandState> {
     if (auto device = rig.registry.find_device("disk")) {
       rig.unit("disk").hold = false;
       rig.unit("disk").release_all();
+      EXPECT_TRUE(rig.registry.unblock(*device));
     }
     rig.run();
   }
@@ -115,13 +116,10 @@ TEST_P(HeldAt, DeleteDevice) {
       done(std::move(status));
     });
   });
-  EXPECT_EQ(deleted->has_value(), GetParam() == kWaitGate) << "its gate will never be opened";
-  EXPECT_EQ(error_of([&](Done done) { rig.registry.create_device(rig.handler, "disk", {}, std::move(done)); }),
-            deleted->has_value() ? 0 : EEXIST);
-  if (!deleted->has_value()) {
-    EXPECT_EQ(error_of([&](Done done) { rig.registry.delete_device(rig.handler, "disk", std::move(done)); }), EINVAL);
-    EXPECT_EQ(error_of([&](Done done) { rig.registry.add_lun(group(), "disk", 5, false, std::move(done)); }), EINVAL);
-  }
+  EXPECT_FALSE(deleted->has_value()) << "a blocked device has its commands until it is unblocked";
+  EXPECT_EQ(error_of([&](Done done) { rig.registry.create_device(rig.handler, "disk", {}, std::move(done)); }), EEXIST);
+  EXPECT_EQ(error_of([&](Done done) { rig.registry.delete_device(rig.handler, "disk", std::move(done)); }), EINVAL);
+  EXPECT_EQ(error_of([&](Done done) { rig.registry.add_lun(group(), "disk", 5, false, std::move(done)); }), EINVAL);
   release();
   ASSERT_TRUE(deleted->has_value());
   EXPECT_TRUE(ended_before);
@@ -266,6 +264,44 @@ TEST_F(LunTest, BlockHoldsOneDevice) {
   rig.run();
   EXPECT_EQ(held.state(), kExecuting);
   EXPECT_EQ(device.blocks, 0);
+}
+
+// What a blocked device holds is active: suspension waits for it, and lets it go on when the device does.
+TEST_F(LunTest, SuspendWaitsForWhatABlockHolds) {
+  rig.add_lun(1, "second");
+  run(sim::request_sense(0));
+  run(sim::request_sense(1));
+  Device& device = *rig.registry.find_device("disk");
+  ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.block(device, std::move(done)); }));
+  FakeCommand& held = send(sim::read10(0, 1));
+  auto given_up = begin([&](Done done) { rig.registry.suspend(2s, std::move(done)); });
+  rig.advance(3s);
+  ASSERT_TRUE(given_up->has_value());
+  EXPECT_EQ((*given_up)->error().code, EBUSY);
+  auto suspended = begin([&](Done done) { rig.registry.suspend({}, std::move(done)); });
+  FakeCommand& later = send(sim::read10(0, 1));
+  EXPECT_FALSE(suspended->has_value());
+  EXPECT_TRUE(rig.registry.unblock(device));
+  rig.run();
+  EXPECT_TRUE(suspended->has_value());
+  EXPECT_EQ(held.outcome.status, Status::kGood);
+  EXPECT_EQ(later.state(), kWaitGate) << "it came while suspended";
+  rig.registry.resume();
+  rig.run();
+  EXPECT_EQ(later.outcome.status, Status::kGood);
+}
+
+TEST_F(LunTest, AbortingWhatABlockHoldsEndsTheWait) {
+  Device& device = *rig.registry.find_device("disk");
+  ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.block(device, std::move(done)); }));
+  FakeCommand& held = send(sim::read10(0, 1));
+  auto suspended = begin([&](Done done) { rig.registry.suspend({}, std::move(done)); });
+  EXPECT_FALSE(suspended->has_value());
+  held.abort(AbortReason::kOwnNexus);
+  rig.run();
+  EXPECT_TRUE(suspended->has_value());
+  rig.registry.resume();
+  EXPECT_TRUE(rig.registry.unblock(device));
 }
 
 // --- relative target ids (sysfs.md section 12)
