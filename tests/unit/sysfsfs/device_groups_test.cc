@@ -40,10 +40,21 @@ class DeviceGroupsTest : public testing::Test {
     auto file = tree_.open(*id, flags, 1);
     return file ? std::move(*file) : nullptr;
   }
+  OrErrno<std::string> read(Tree::OpenFile& file) {
+    OrErrno<std::string> text = std::unexpected(ETIMEDOUT);
+    tree_.read(file, 0, kPageBytes, [&text](OrErrno<std::string_view> content) {
+      if (content) {
+        text = std::string(*content);
+      } else {
+        text = std::unexpected(content.error());
+      }
+    });
+    return text;
+  }
   std::string read(std::string_view path) {
     auto file = open(path, O_RDONLY);
     if (!file) return "?";
-    std::string text(*tree_.read(*file, 0, kPageBytes));
+    auto text = read(*file).value_or("?");
     tree_.close(std::move(file));
     return text;
   }
@@ -51,7 +62,8 @@ class DeviceGroupsTest : public testing::Test {
     auto file = open(path, O_WRONLY);
     if (!file) return ENOENT;
     auto result = std::make_shared<int>(-1);
-    tree_.write(*file, text, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
+    Writer writer;
+    tree_.write(*file, text, writer, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
     executor_.run_until_idle();
     tree_.close(std::move(file));
     return *result;
@@ -207,9 +219,9 @@ TEST_F(DeviceGroupsTest, OpenFilesOfWhatIsGone) {
   ASSERT_TRUE(state && id);
   EXPECT_EQ(write(tg1_ + "/mgmt", "del far\n"), 0);
   EXPECT_EQ(write(tg1_ + "/mgmt", "add far\n"), 0);
-  EXPECT_EQ(tree_.read(*id, 0, kPageBytes).error(), ENODEV) << "another one of the same name";
+  EXPECT_EQ(read(*id).error(), ENODEV) << "another one of the same name";
   EXPECT_EQ(write("device_groups/mgmt", "del dg1\n"), 0);
-  EXPECT_EQ(tree_.read(*state, 0, kPageBytes).error(), ENODEV);
+  EXPECT_EQ(read(*state).error(), ENODEV);
   tree_.close(std::move(state));
   tree_.close(std::move(id));
 }
