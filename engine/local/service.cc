@@ -102,15 +102,40 @@ class LocalConversation final : public control::Conversation {
     const auto task = under_way_.find(request.task_tag);
     const target::CommandTag tag = task == under_way_.end() ? target::CommandTag{} : task->second.tag;
     ++managing_;
-    session_->manage(
-        static_cast<TaskManagementFunction>(request.attribute), request.lun, tag,
-        [this, alive = std::weak_ptr<int>(alive_), own = request.tag](TaskManagementResult result) {
-          if (alive.expired()) return;
-          --managing_;
-          const auto frame = encode(
-              Answer{.kind = FrameKind::kTaskManagement, .answered = true, .status = result_code(result), .tag = own});
-          go_on({frame.begin(), frame.end()});
-        });
+    auto answer = [this, alive = std::weak_ptr<int>(alive_), own = request.tag](TaskManagementResult result) {
+      if (!alive.expired()) managed(own, result);
+    };
+    if (request.attribute == kTargetReset) return reset_all(std::move(answer));
+    session_->manage(static_cast<TaskManagementFunction>(request.attribute), request.lun, tag, std::move(answer));
+  }
+
+  void managed(std::uint64_t tag, TaskManagementResult result) {
+    --managing_;
+    const auto frame =
+        encode(Answer{.kind = FrameKind::kTaskManagement, .answered = true, .status = result_code(result), .tag = tag});
+    go_on({frame.begin(), frame.end()});
+  }
+
+  // Every LUN of the session; answered when the last has been reset.
+  void reset_all(target::TaskManagementDone done) {
+    struct Resets {
+      explicit Resets(target::TaskManagementDone when_done) : done(std::move(when_done)) {}
+      ~Resets() { done(result); }
+      Resets(const Resets&) = delete;
+      Resets& operator=(const Resets&) = delete;
+      target::TaskManagementDone done;
+      TaskManagementResult result = TaskManagementResult::kComplete;
+    };
+    if (!session_->is_open()) return done(TaskManagementResult::kFailed);
+    const auto resets = std::make_shared<Resets>(std::move(done));
+    const auto luns = session_->session()->lun_map();
+    for (const auto& entry : luns->entries) {
+      session_->manage(TaskManagementFunction::kLogicalUnitReset,
+                       scsi::encode_lun(entry.lun, scsi::LunAddressing::kPeripheral), {},
+                       [resets](TaskManagementResult result) {
+                         if (result != TaskManagementResult::kComplete) resets->result = result;
+                       });
+    }
   }
 
   void count(std::uint8_t function) {
@@ -118,6 +143,7 @@ class LocalConversation final : public control::Conversation {
     if (function == static_cast<std::uint8_t>(TaskManagementFunction::kLogicalUnitReset)) {
       ++driver_.statistics.device_resets;
     }
+    if (function == kTargetReset) ++driver_.statistics.target_resets;
   }
 
   void go_on(std::vector<std::uint8_t> bytes) {

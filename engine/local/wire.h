@@ -3,10 +3,9 @@
 // bytes are 0. Values and bytes only: no state, any thread.
 //
 //   request  0  kind            1 command, 2 task management
-//            1  attribute       task attribute (SAM-5 8), or the function (values of SRP r16a 6.7)
-//            2  CDB length      1..32; 0 for task management
-//            3  reserved
-//            4  tag             8 bytes; no two at a time on one connection
+//            1  attribute       task attribute (SAM-5 8), or the function (values of SRP r16a 6.7; 0x20 resets every
+//            LUN) 2  CDB length      1..32; 0 for task management 3  reserved 4  tag             8 bytes; no two at a
+//            time on one connection
 //           12  LUN             8 bytes (SAM-5 4.7)
 //           20  task tag        8 bytes: of the task to abort; else 0
 //           28  data-in         4 bytes: the most that is taken
@@ -36,6 +35,8 @@ inline constexpr std::uint32_t kMaximumDataBytes = 4 << 20;  // of one command a
 inline constexpr std::size_t kMaximumSenseBytes = 252;
 
 enum class FrameKind : std::uint8_t { kCommand = 1, kTaskManagement = 2 };
+inline constexpr std::uint8_t kTargetReset = 0x20;  // what Linux asks for where SAM-5 has no function any more
+
 enum class ManagementResult : std::uint8_t { kComplete = 0, kNotSupported = 1, kFailed = 2 };
 
 struct Request {

@@ -70,4 +70,11 @@ void Device::remove_export(AccessGroup& group, std::uint16_t lun) {
   std::erase_if(exports_, [&](const Export& e) { return e.group == &group && e.lun == lun; });
 }
 
+int Device::take_thread_index() {
+  int index = 0;
+  while (thread_indexes_.contains(index)) ++index;
+  thread_indexes_.insert(index);
+  return index;
+}
+
 }  // namespace uscst::target

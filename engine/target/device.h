@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,9 @@ class Device : public std::enable_shared_from_this<Device> {
   int numa_node_id = -1;
   int threads_num = 1;
   bool threads_shared = false;  // threads_pool_type
-  int session_luns = 0;         // LUNs of sessions that show it now
+  // Numbers its LUNs in sessions, as SCST numbers the thread pools of a device: the lowest that is free.
+  int take_thread_index();
+  void give_thread_index(int index) { thread_indexes_.erase(index); }
   // The LUNs that map the device, as `exported/export<number>`; numbers are never used again.
   struct Export {
     unsigned number = 0;
@@ -95,6 +98,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::vector<std::function<void(base::Status)>> end_block_waits;  // of those that blocked it; see Registry::drain
 
  private:
+  std::set<int> thread_indexes_;
   friend class NexusLun;
   void enter(NexusLun& nexus_lun);
   void leave(NexusLun& nexus_lun);

@@ -20,7 +20,7 @@ struct LunMap {
     bool read_only = false;      // of the LUN or of the device
     std::uint64_t sequence = 0;  // ascending in the order of mapping: REPORT LUNS keeps it within a bucket
     std::shared_ptr<NexusLun> nexus_lun;
-    int thread_index = 0;  // how many LUNs of sessions showed the device when this one came
+    int thread_index = 0;  // Device::take_thread_index()
   };
 
   // Entries in ascending order of LUNs. Copies share their chunks.

@@ -1,6 +1,7 @@
 #include "engine/target/target.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/target/device.h"
 #include "engine/target/device_groups.h"
@@ -57,7 +58,9 @@ void Target::remove_session(Session& session) {
   const auto keep = session.nexus_pointer();
   if (std::erase_if(sessions_, [&](const auto& s) { return s.get() == &session; }) == 0) return;
   --nexus.sessions;
-  for (const LunMap::Entry& entry : session.lun_map_->entries) --entry.nexus_lun->device().session_luns;
+  for (const LunMap::Entry& entry : session.lun_map_->entries) {
+    entry.nexus_lun->device().give_thread_index(entry.thread_index);
+  }
   registry_.session_removed();
 }
 
@@ -83,7 +86,7 @@ std::shared_ptr<const LunMap> Target::make_lun_map(Session& session) {
   return map;
 }
 
-// A LUN keeps its thread index as long as it shows the same device; a new one is the last of its device's.
+// A LUN keeps its thread index as long as it shows the same device.
 LunMap::Entry Target::lun_map_entry(Session& session, const Lun& lun) {
   auto nexus_lun = session.nexus().at(lun.number, lun.device);
   nexus_lun->alua_state = registry_.device_groups().state_of(*this, *lun.device);
@@ -93,34 +96,31 @@ LunMap::Entry Target::lun_map_entry(Session& session, const Lun& lun) {
           .read_only = lun.read_only || lun.device->unit().read_only(),
           .sequence = lun.sequence,
           .nexus_lun = std::move(nexus_lun),
-          .thread_index = same ? before->thread_index : lun.device->session_luns++};
+          .thread_index = same ? before->thread_index : lun.device->take_thread_index()};
 }
 
-void Target::leave_if_gone(const Session& session, const LunMap::Entry& entry) {
-  const auto& luns = session.group().luns;
-  auto found = luns.find(entry.lun);
-  Device& device = entry.nexus_lun->device();
-  if (found == luns.end() || found->second.device.get() != &device) --device.session_luns;
+void Target::leave_if_gone(const LunMap::Entry& entry, const LunMap& now) {
+  const LunMap::Entry* found = now.find(entry.lun);
+  if (!found || found->nexus_lun != entry.nexus_lun) entry.nexus_lun->device().give_thread_index(entry.thread_index);
 }
 
 void Target::renew_lun_map(Session& session) {
-  if (session.lun_map_) {
-    for (const LunMap::Entry& entry : session.lun_map_->entries) leave_if_gone(session, entry);
-  }
-  session.lun_map_ = make_lun_map(session);
+  const auto before = std::exchange(session.lun_map_, make_lun_map(session));
+  if (!before) return;
+  for (const LunMap::Entry& entry : before->entries) leave_if_gone(entry, *session.lun_map_);
 }
 
 void Target::renew_lun_map(Session& session, std::uint16_t changed_lun) {
   auto map = std::make_shared<LunMap>(*session.lun_map_);
   map->version = registry_.next_id();
   const LunMap::Entry* before = session.lun_map_->find(changed_lun);
-  if (before) leave_if_gone(session, *before);
   const auto& luns = session.group().luns;
   if (auto found = luns.find(changed_lun); found != luns.end()) {
     map->entries.set(lun_map_entry(session, found->second));
   } else {
     map->entries.erase(changed_lun);
   }
+  if (before) leave_if_gone(*before, *map);
   session.lun_map_ = std::move(map);
 }
 

@@ -68,7 +68,7 @@ class Target {
   std::shared_ptr<const LunMap> make_lun_map(Session& session);
   LunMap::Entry lun_map_entry(Session& session, const Lun& lun);
   // No longer among the device's LUNs when the group does not have it any more.
-  static void leave_if_gone(const Session& session, const LunMap::Entry& entry);
+  static void leave_if_gone(const LunMap::Entry& entry, const LunMap& now);
   // A new LUN map of the session; then, when its unit attentions are set, to the reactor with it.
   void renew_lun_map(Session& session);
   void renew_lun_map(Session& session, std::uint16_t changed_lun);  // only this LUN of the group is another than before

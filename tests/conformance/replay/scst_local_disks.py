@@ -14,6 +14,7 @@ import string
 import struct
 import subprocess
 import sys
+import time
 
 BLOCKS = "/sys/block"
 PROGRAMS = "/run/programs"
@@ -28,6 +29,7 @@ SIMPLE = 0
 ABORT_TASK, LUN_RESET, TARGET_RESET = 1, 8, 0x20
 COMMAND_LIMIT_S, READY_LIMIT_S = 30, 10
 MANAGEMENT_LIMIT_S = 60
+SETTLE_S = 5                   # before the next step: what the last one ended is looked at first
 
 
 # --- showing them
@@ -136,10 +138,11 @@ class Disk:
         return None
 
     def recover(self):
-        for function in (LUN_RESET, TARGET_RESET):
-            self.manage(function)
-            if self.ready():
-                return
+        self.manage(LUN_RESET)
+        if not self.ready():
+            time.sleep(SETTLE_S)
+            self.manage(TARGET_RESET)
+            self.ready()
 
 
 def dd(words):

@@ -161,8 +161,12 @@ TEST_F(ServiceTest, TaskManagementAndItsCounts) {
   send({.kind = FrameKind::kTaskManagement, .attribute = 99, .tag = 13});
   EXPECT_EQ(parse_answer(connection_.sent)->status, 0);
   EXPECT_EQ(parse_answer(base::Bytes(connection_.sent).subspan(kAnswerBytes))->status, 1) << "not supported";
+  connection_.sent.clear();
+  send({.kind = FrameKind::kTaskManagement, .attribute = kTargetReset, .tag = 14});
+  EXPECT_EQ(*parse_answer(connection_.sent), (Answer{.kind = FrameKind::kTaskManagement, .answered = true, .tag = 14}));
   EXPECT_EQ(driver_.statistics.aborts, 1);
   EXPECT_EQ(driver_.statistics.device_resets, 1);
+  EXPECT_EQ(driver_.statistics.target_resets, 1);
 }
 
 TEST_F(ServiceTest, WhatGoesBeyondTheBoundsWaits) {
