@@ -77,7 +77,7 @@ def main():
     if os.geteuid() != 0 or not os.path.exists("/dev/fuse") or not os.access(os.path.join(build, "bin/uscstd"), os.X_OK):
         print("skipped: root, /dev/fuse and a built uscstd are needed")
         return SKIPPED
-    entries = allow_list.load(os.path.join(HERE, "allow-list.toml"))
+    entries = allow_list.load(os.path.join(HERE, "scstadmin-allow-list.toml"))
     failed = 0
     if options.tool != "stock":
         failed += replay("our", (os.path.join(build, "bin/scstadmin"),), options, build, entries)

@@ -13,9 +13,9 @@ import tomllib
 import rules
 
 MOST_ENTRIES = 40
-CLASSES = ("kernel address", "thread id", "CPU count", "timing", "kernel only", "machine", "kernel fault", "safety", "standard")
+CLASSES = ("kernel address", "thread id", "CPU count", "timing", "kernel only", "machine", "kernel fault", "safety", "standard", "own text")
 FIELDS = ("present", "type", "mode", "nlink", "size", "link", "content", "order", "added", "removed", "changed", "result", "mgmt_res", "n",
-          "out", "rc", "stderr", "steps", "ok", "value", "blocks", "blksize", "uid", "gid", "target")
+          "out", "rc", "stderr", "stdout", "steps", "ok", "value", "blocks", "blksize", "uid", "gid", "target")
 KEYS = {"path", "field", "class", "reason", "recording", "data", "expected", "match"}
 
 
