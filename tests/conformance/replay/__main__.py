@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -99,6 +100,8 @@ def run_all(found, settings, entries, options):
     verdicts = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         running = [pool.submit(runs.run, recording, settings, known) for recording in in_order_of_length(found)]
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
         try:
             for done in concurrent.futures.as_completed(running):
                 verdict = done.result()
@@ -107,7 +110,8 @@ def run_all(found, settings, entries, options):
                 if not options.quiet:
                     report.one(verdict, options.all or len(found) == 1)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            settings.stopping.set()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return sorted(verdicts, key=lambda verdict: verdict.recording.label)
 

@@ -5,6 +5,7 @@ runs side by side don't meet), and taken away in the end, attached or not.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -33,22 +34,43 @@ def borrowed(names):
     try:
         for _ in names:
             taken.append(add(control))
-        yield {name: device_of(number) for name, number in zip(names, taken)}
+        yield {name: device_of(number) for name, (number, _) in zip(names, taken)}
     finally:
-        for number in taken:
+        for number, lock in taken:
             remove(control, number)
+            os.unlink(lock_of(number))
+            os.close(lock)
         os.close(control)
 
 
+def lock_of(number):
+    return f"/run/uscst-replay-loop{number}.lock"
+
+
 def add(control):
+    """(number, lock): the lock says that whoever added the device is still there."""
     for number in range(FIRST, LAST + 1):
+        take_away_left_behind(control, number)
+        lock = os.open(lock_of(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            return fcntl.ioctl(control, LOOP_CTL_ADD, number)
-        except FileExistsError:
-            continue
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fcntl.ioctl(control, LOOP_CTL_ADD, number), lock
+        except (BlockingIOError, FileExistsError):
+            os.close(lock)
         except OSError as error:
+            os.close(lock)
             raise NoLoops(f"no loop device: {error.strerror}") from error
     raise NoLoops(f"loop devices {FIRST} to {LAST} are all taken")
+
+
+def take_away_left_behind(control, number):
+    """Of a run that was killed with no time to clean up: its lock file is there, and nobody holds it."""
+    if not os.path.exists(lock_of(number)):
+        return
+    with open(lock_of(number), "rb") as lock:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(control, number)
 
 
 def device_of(number):
@@ -66,8 +88,8 @@ def remove(control, number):
         try:
             fcntl.ioctl(control, LOOP_CTL_REMOVE, number)
             return
-        except OSError:
-            if time.monotonic() > end:
+        except OSError as error:
+            if error.errno == errno.ENODEV or time.monotonic() > end:
                 return
             time.sleep(0.05)
 

@@ -3,9 +3,12 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 import allow_list
 import commands
@@ -15,6 +18,7 @@ import operations
 import recordings
 
 NAMESPACES = ["unshare", "--mount", "--propagation", "private", "--net", "--ipc", "--pid", "--kill-child=KILL", "--mount-proc"]
+LOOK_S = 0.5
 
 
 @dataclasses.dataclass
@@ -27,6 +31,7 @@ class Settings:
     limit_s: float = 300
     keep: str = None           # a directory for what came of each run
     tool: tuple = ()           # what {SCSTADMIN} stands for
+    stopping: threading.Event = dataclasses.field(default_factory=threading.Event)     # end what runs, and clean up
 
 
 @dataclasses.dataclass
@@ -87,7 +92,7 @@ def run(recording, settings, known):
                    "out": os.path.join(settings.keep or place, f"{recording.name}.out")}
             if settings.keep:
                 job["keep_log"] = os.path.join(settings.keep, f"{recording.name}.log")
-            problem = play(job, settings.limit_s)
+            problem = play(job, settings)
             with open(job["out"], encoding="utf-8") as file:
                 told = [json.loads(line) for line in file if line.endswith("\n")]
     except loops.NoLoops as error:
@@ -99,18 +104,24 @@ def run(recording, settings, known):
     return verdict
 
 
-def play(job, limit_s):
-    """What went wrong with the process; an empty text when nothing did."""
+def play(job, settings):
+    """What went wrong with the process; an empty text when nothing did. The namespaces end with this thread, whatever ends it."""
     with open(job["out"], "w", encoding="utf-8"):
         pass
-    command = [*NAMESPACES, sys.executable, "-B", os.path.dirname(os.path.abspath(__file__)), "--inside", json.dumps(job)]
+    end_with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    command = [*end_with_us, *NAMESPACES, sys.executable, "-B", os.path.dirname(os.path.abspath(__file__)), "--inside", json.dumps(job)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            output, _ = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
+        end = time.monotonic() + settings.limit_s
+        while True:
+            try:
+                output, _ = process.communicate(timeout=LOOK_S)
+                break
+            except subprocess.TimeoutExpired:
+                if not settings.stopping.is_set() and time.monotonic() < end:
+                    continue
             process.kill()
             output, _ = process.communicate()
-            return f"not done within {limit_s:.0f} s; {output[-500:]}"
+            return f"not done within {settings.limit_s:.0f} s, or stopped; {output[-500:]}"
     return f"status {process.returncode}: {output[-2000:]}" if process.returncode != 0 else ""
 
 
