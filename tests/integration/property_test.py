@@ -162,7 +162,9 @@ class Commands:
             rows += [(f"{device}/threads_num", "3", 0), (f"{device}/threads_pool_type", "nonsense", errno.EINVAL),
                      (f"{device}/size_mb", self.one_of(("4", "16")), 0), (f"{device}/size", "1000", errno.EINVAL),
                      (f"{device}/max_tgt_dev_commands", self.one_of(("1", "64")), 0), (f"{device}/usn", "x" * 21, errno.EINVAL),
-                     (f"{device}/prod_id", "thing", 0), (f"{device}/block", "11 later", 0), (f"{device}/block", "0", 0)]
+                     (f"{device}/prod_id", "thing", 0),
+                     # A block that stays would hold deletions and suspensions back, as it does in SCST.
+                     (f"{device}/block", "0", 0)]
         return self.one_of(rows)
 
     def garbage(self):
