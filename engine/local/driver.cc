@@ -92,8 +92,7 @@ void Driver::add_default_target() {
 
 Target* Driver::find_open_target(std::string_view name) {
   Target* target = find_target(name);
-  const bool closing =
-      target && std::ranges::find(closing_targets_, target->id()) != closing_targets_.end();
+  const bool closing = target && std::ranges::find(closing_targets_, target->id()) != closing_targets_.end();
   return closing ? nullptr : target;
 }
 

@@ -9,7 +9,6 @@
 namespace uscst::handlers {
 namespace {
 
-
 bool is_directory(const std::string& path) {
   struct stat status{};
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
