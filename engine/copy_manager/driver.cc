@@ -101,7 +101,8 @@ void Driver::identify(std::uint16_t lun, int attempts, io::Job done) {
   if (mapped == target_.default_group().luns.end()) return done();
   target::LocalSession::Ask ask{.cdb = device_identification_cdb(),
                                 .lun = scsi::encode_lun(lun, scsi::LunAddressing::kFlat),
-                                .data_in_length_bytes = kAllocationLengthBytes};
+                                .data_in_length_bytes = kAllocationLengthBytes,
+                                .own = true};
   auto answered = [this, lun, attempts, id = mapped->second.device->id(),
                    done = std::move(done)](target::LocalSession::Answer answer) mutable {
     const bool good = answer.responded && answer.status == scsi::Status::kGood;

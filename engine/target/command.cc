@@ -197,8 +197,8 @@ Command::Step Command::wait_gate() {
   drop_scratch();  // the wait is over
   // Suspension waits for what a device holds, so it must not hold it as well.
   if (shard_->group().suspend_gate.closed() && !held_by_device_) return std::nullopt;
-  held_by_device_ = device().gate.closed();
-  if (held_by_device_ || nexus_lun_->gate.closed()) return std::nullopt;
+  held_by_device_ = device().gate.closed() && !request.own;
+  if (device().gate.closed() || nexus_lun_->gate.closed()) return std::nullopt;
   if (!device().has_handler) return refuse(scsi::kLunNotSupported, go<kWaitGate, kSendStatus>());
   return go<kWaitGate, kChecks>();
 }

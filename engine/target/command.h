@@ -94,6 +94,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
     scsi::Direction direction = scsi::Direction::kNone;
     std::uint64_t expected_length_bytes = 0;  // sum of the descriptors
     boost::container::small_vector<std::uint8_t, 32> cdb;
+    bool own = false;  // the daemon's, not an initiator's: where a block holds it, nobody waits for it
   };
   Request request;
 

@@ -85,6 +85,7 @@ void LocalSession::start(SessionTasks& tasks, Ask ask, const CommandTag& tag, An
   request.tag = tag;
   request.lun = ask.lun;
   request.attribute = ask.attribute;
+  request.own = ask.own;
   request.direction = !slot->data_out.empty()        ? scsi::Direction::kOut
                       : ask.data_in_length_bytes > 0 ? scsi::Direction::kIn
                                                      : scsi::Direction::kNone;

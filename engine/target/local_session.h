@@ -28,6 +28,7 @@ class LocalSession : public std::enable_shared_from_this<LocalSession>,
     std::vector<std::uint8_t> data_out{};
     std::uint64_t data_in_length_bytes = 0;  // the most that is taken
     scsi::TaskAttribute attribute = scsi::TaskAttribute::kSimple;
+    bool own = false;  // see Command::Request
   };
   struct Answer {
     bool responded = false;  // false: aborted, and nothing below holds

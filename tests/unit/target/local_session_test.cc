@@ -127,6 +127,23 @@ TEST_F(LocalSessionTest, CloseWaitsForCommandsAndRefusesLaterOnes) {
   EXPECT_FALSE(session->is_open());
 }
 
+// Nobody waits for what the daemon itself asked a device that was blocked since.
+TEST_F(LocalSessionTest, ItsOwnCommandsHoldNothingUp) {
+  clear_attention();
+  Device& device = *rig.registry.find_device("disk");
+  ASSERT_TRUE(rig.manage([&](Done done) { rig.registry.block(device, std::move(done)); }));
+  LocalSession::Ask own = ask(sim::read10(0, 1, 3));
+  own.own = true;
+  bool answered = false;
+  session->submit(std::move(own), [&](LocalSession::Answer) { answered = true; });
+  rig.run();
+  EXPECT_TRUE(rig.manage([&](Done done) { rig.registry.suspend({}, std::move(done)); }));
+  rig.registry.resume();
+  EXPECT_FALSE(answered);
+  EXPECT_TRUE(rig.manage([&](Done done) { rig.registry.delete_device(rig.handler, "disk", std::move(done)); }));
+  EXPECT_TRUE(answered);
+}
+
 TEST_F(LocalSessionTest, DeviceGoesUnderTheSession) {
   rig.unit("disk").hold = true;
   clear_attention();
