@@ -67,10 +67,10 @@ base::Result<FileContent> CachedTree::inspect(const std::string& path) const {
 
 base::Result<std::string> CachedTree::read(const std::string& path) const {
   if (is_volatile(path)) return below_.read(path);
-  const auto file = files_.find(path);
-  if (file != files_.end() && file->second) return file->second->text;
-  const auto known = texts_.find(path);
-  return known != texts_.end() ? known->second : texts_.emplace(path, below_.read(path)).first->second;
+  const base::Result<FileContent> content = inspect(path);
+  if (!content) return std::unexpected(content.error());
+  const bool has_text = content->info.is_regular && (content->info.mode & kOwnerRead) != 0;
+  return has_text ? base::Result<std::string>(content->text) : below_.read(path);  // else for its error
 }
 
 // Runs on several threads, while nothing changes what is known already.
@@ -120,7 +120,6 @@ base::Status CachedTree::write(const std::string& path, std::string_view text) {
     forget_below(commanded_object(path, text));
   } else {
     files_.erase(path);
-    texts_.erase(path);
   }
   return written;
 }
@@ -132,12 +131,8 @@ void CachedTree::forget_structure() {
 }
 
 void CachedTree::forget_below(const std::string& directory) {
-  const auto forget = [&](auto& known) {
-    for (auto it = known.lower_bound(directory + "/"); it != known.end() && it->first.starts_with(directory + "/");)
-      it = it->first.ends_with("/mgmt") && directory.ends_with("/luns") ? std::next(it) : known.erase(it);
-  };
-  forget(files_);
-  forget(texts_);
+  for (auto it = files_.lower_bound(directory + "/"); it != files_.end() && it->first.starts_with(directory + "/");)
+    it = it->first.ends_with("/mgmt") && directory.ends_with("/luns") ? std::next(it) : files_.erase(it);
 }
 
 }  // namespace uscst::scstadmin

@@ -59,7 +59,6 @@ class CachedTree final : public Tree {
   mutable Known<std::optional<NodeInfo>> stats_;
   mutable Known<std::optional<std::string>> links_;
   mutable Known<base::Result<FileContent>> files_;  // with what they are
-  mutable Known<base::Result<std::string>> texts_;  // of files that were only read
 };
 
 // The directory of the object that a command written to the mgmt file `path` is about.
