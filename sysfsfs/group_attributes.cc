@@ -3,9 +3,9 @@
 
 #include <limits>
 
+#include "engine/base/cpu_mask.h"
 #include "engine/base/numbers.h"
 #include "sysfsfs/commands.h"
-#include "sysfsfs/cpu_mask.h"
 #include "sysfsfs/views.h"
 
 namespace uscst::sysfsfs {
@@ -95,11 +95,11 @@ void store_grouping(AccessGroup& group, std::string text, target::Done done) {
 }
 
 base::Result<std::string> show_cpu_mask(const AccessGroup& group) {
-  return group.cpu_mask.empty() ? full_cpu_mask(possible_processors()) : group.cpu_mask;
+  return group.cpu_mask.empty() ? base::full_cpu_mask(base::possible_processors()) : group.cpu_mask;
 }
 
 void store_cpu_mask(AccessGroup& group, std::string text, target::Done done) {
-  auto mask = parse_cpu_mask(text, possible_processors());
+  auto mask = base::parse_cpu_mask(text, base::possible_processors());
   if (mask) group.cpu_mask = *mask;
   done(mask ? base::Status{} : std::unexpected(mask.error()));
 }
@@ -126,11 +126,11 @@ constexpr Row kRows[] = {
      .show = show_cpu_mask,
      .store_queued = store_cpu_mask,
      .check = [](const AccessGroup&,
-                 std::string_view text) { return status_of(parse_cpu_mask(text, possible_processors())); },
-     .default_of = [](const AccessGroup&) { return full_cpu_mask(possible_processors()); },
+                 std::string_view text) { return status_of(base::parse_cpu_mask(text, base::possible_processors())); },
+     .default_of = [](const AccessGroup&) { return base::full_cpu_mask(base::possible_processors()); },
      .unchanged =
          [](const AccessGroup& g, std::string_view text) {
-           return parse_cpu_mask(text, possible_processors()).value_or("") == show_cpu_mask(g).value();
+           return base::parse_cpu_mask(text, base::possible_processors()).value_or("") == show_cpu_mask(g).value();
          }},
     {.name = "io_grouping_type",
      .mode = 0644,

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/base/cpu_mask.h"
 #include "engine/target/shard.h"
-#include "sysfsfs/cpu_mask.h"
 #include "sysfsfs/views.h"
 
 namespace uscst::sysfsfs {
@@ -85,7 +85,7 @@ class SgvDirectory final : public VisitedDirectory {
         [](std::string, target::Done done) { done({}); });
     for (std::string_view kind : kKinds) {
       add(entries, std::string(kind), nullptr);
-      for (unsigned i = 0; i < possible_processors(); ++i) {
+      for (unsigned i = 0; i < base::possible_processors(); ++i) {
         bool used = kind == kClustered && i < shards_.size();
         add(entries, fmt::format("{}-{}", kind, i), used ? shards_[i] : nullptr);
       }

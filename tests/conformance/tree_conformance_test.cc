@@ -9,11 +9,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "engine/io/sim_executor.h"
-#include "sysfsfs/cpu_mask.h"
-#include "sysfsfs/tree.h"
-#include "sysfsfs/views.h"
-#include "tests/unit/sysfsfs/fake_engine.h"
+#include "engine/base/cpu_mask.h"
+#include "tests/unit/sysfsfs/tree_fixture.h"
 
 namespace uscst::sysfsfs {
 namespace {
@@ -51,42 +48,8 @@ std::string bytes_of(const json& text) {
   return bytes;
 }
 
-class TreeConformance : public testing::Test {
+class TreeConformance : public TreeFixture {
  protected:
-  OrErrno<std::unique_ptr<Tree::OpenFile>> open(std::string path, int flags) {
-    if (auto at = path.find("{TGT}"); at != std::string::npos) path.replace(at, 5, kTargetName);
-    NodeId id = Tree::kRoot;
-    std::string_view rest = path;
-    while (!rest.empty()) {
-      auto length = std::min(rest.find('/'), rest.size());
-      auto next = tree_.lookup(id, rest.substr(0, length));
-      if (!next) return std::unexpected(next.error());
-      id = *next;
-      rest.remove_prefix(std::min(rest.size(), length + 1));
-    }
-    return tree_.open(id, flags, 1);
-  }
-  OrErrno<std::string> read(const std::string& path) {
-    auto file = open(path, O_RDONLY);
-    if (!file) return std::unexpected(file.error());
-    auto result = std::make_shared<OrErrno<std::string>>(std::unexpected(ETIMEDOUT));
-    tree_.read(**file, 0, kPageBytes, [result](OrErrno<std::string_view> content) {
-      *result = content ? OrErrno<std::string>(*content) : std::unexpected(content.error());
-    });
-    executor_.run_until_idle();
-    tree_.close(std::move(*file));
-    return *result;
-  }
-  int write(const std::string& path, const std::string& data) {
-    auto file = open(path, O_WRONLY);
-    if (!file) return file.error();
-    auto result = std::make_shared<int>(ETIMEDOUT);
-    Writer writer;
-    tree_.write(**file, data, writer, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
-    executor_.run_until_idle();
-    tree_.close(std::move(*file));
-    return *result;
-  }
   // What the fake engine has not got, or what differs from machine to machine.
   static bool left_out(const std::string& path) {
     for (auto part :
@@ -94,7 +57,7 @@ class TreeConformance : public testing::Test {
           "port_id", "/device", "link_layer", "login_info", "version", "device_groups", "sgv/", "0:0:0:0"}) {
       if (path.find(part) != std::string::npos) return true;
     }
-    return path.find("cpu_mask") != std::string::npos && possible_processors() != 2;
+    return path.find("cpu_mask") != std::string::npos && base::possible_processors() != 2;
   }
   // Fixed by a known difference, one by one.
   static bool differs(const std::string& path, const std::string& data) {
@@ -109,13 +72,15 @@ class TreeConformance : public testing::Test {
     for (std::string line; std::getline(file, line);) {
       json recorded = json::parse(line);
       if (std::string op = recorded.value("op", ""); op != "read" && op != "write") continue;
-      std::string path = recorded["path"], data = recorded.contains("data") ? bytes_of(recorded["data"]) : "";
+      std::string path = recorded["path"];
+      if (auto at = path.find("{TGT}"); at != std::string::npos) path.replace(at, 5, kTargetName);
+      std::string data = recorded.contains("data") ? bytes_of(recorded["data"]) : "";
       if (left_out(path) || data.find("0:0:0:0") != std::string::npos || differs(path, data)) continue;
       SCOPED_TRACE(name + ": " + line.substr(0, 200));
       int expected = kErrors.at(recorded["result"]);
       ++compared;
       if (recorded["op"] == "read") {
-        auto content = read(path);
+        auto content = read_all(path);
         EXPECT_EQ(content ? 0 : content.error(), expected);
         if (content && recorded.contains("content")) {
           EXPECT_EQ(*content, bytes_of(recorded["content"]));
@@ -123,14 +88,14 @@ class TreeConformance : public testing::Test {
         continue;
       }
       EXPECT_EQ(write(path, data), expected);
-      EXPECT_EQ(read("last_sysfs_mgmt_res").value_or("?"), recorded["mgmt_res"].get<std::string>() + '\n');
+      EXPECT_EQ(read("last_sysfs_mgmt_res"), recorded["mgmt_res"].get<std::string>() + '\n');
       compare_content(path, recorded);
     }
     return compared;
   }
   void compare_content(const std::string& path, const json& recorded) {
     if (!recorded.contains("after") || !recorded["after"].is_string()) return;
-    std::string after = bytes_of(recorded["after"]), now = read(path).value_or("?");
+    std::string after = bytes_of(recorded["after"]), now = read(path);
     if (auto cut = after.rfind("...("); cut != after.npos && after.ends_with(" bytes)")) {  // "TEXT...(N bytes)"
       EXPECT_EQ(now.size(), std::stoul(after.substr(cut + 4)));
       after.resize(cut);
@@ -138,11 +103,6 @@ class TreeConformance : public testing::Test {
     }
     EXPECT_EQ(now, after);
   }
-
-  io::SimExecutor executor_;
-  FakeEngine engine_{executor_};
-  Context context_{engine_.registry, engine_.queue, engine_.log};
-  Tree tree_{root_directory(context_), engine_.log};
 };
 
 TEST_F(TreeConformance, RootAttributes) { EXPECT_GT(replay("01-toplevel"), 150); }

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "engine/base/cpu_mask.h"
 #include "sysfsfs/commands.h"
-#include "sysfsfs/cpu_mask.h"
 #include "sysfsfs/mountinfo.h"
 #include "sysfsfs/names.h"
 #include "sysfsfs/trace_level.h"
@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)scsi_device_name(text);
   for (unsigned processors : {1U, 2U, 32U, 33U, 96U}) {
     // What is shown is read again as the same.
-    if (auto mask = parse_cpu_mask(text, processors)) require(*parse_cpu_mask(*mask, processors) == *mask);
+    if (auto mask = base::parse_cpu_mask(text, processors)) require(*base::parse_cpu_mask(*mask, processors) == *mask);
   }
   unsigned long level = kDefaultTraceLevel;
   (void)store_trace_level(level, text, TraceModule::kRoot);

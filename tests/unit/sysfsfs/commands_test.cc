@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sysfsfs/cpu_mask.h"
+#include "engine/base/cpu_mask.h"
 #include "sysfsfs/trace_level.h"
 
 namespace uscst::sysfsfs {
@@ -160,15 +160,15 @@ TEST(TraceLevel, OutcomesAsRecorded) {
 }
 
 TEST(CpuMask, OutcomesAsRecorded) {
-  auto of = [](std::string_view text) { return parse_cpu_mask(text, 2); };
+  auto of = [](std::string_view text) { return base::parse_cpu_mask(text, 2); };
   EXPECT_EQ(*of("1 \n"), "1");
   EXPECT_EQ(*of("\n"), "0");
   EXPECT_EQ(*of("00000003\n"), "3");
   for (auto text : {"abc\n", "f\n", "ffffffff\n", "0,1\n"}) EXPECT_EQ(code(of(text)), EOVERFLOW) << text;
   for (auto text : {"0x3\n", "g\n", "xxxx"}) EXPECT_EQ(code(of(text)), EINVAL) << text;
-  EXPECT_EQ(full_cpu_mask(2), "3");
-  EXPECT_EQ(full_cpu_mask(40), "ff,ffffffff");
-  EXPECT_EQ(*parse_cpu_mask("1,0", 40), "01,00000000");
+  EXPECT_EQ(base::full_cpu_mask(2), "3");
+  EXPECT_EQ(base::full_cpu_mask(40), "ff,ffffffff");
+  EXPECT_EQ(*base::parse_cpu_mask("1,0", 40), "01,00000000");
 }
 
 }  // namespace

@@ -6,15 +6,12 @@
 
 #include <algorithm>
 
-#include "engine/io/sim_executor.h"
-#include "sysfsfs/tree.h"
-#include "sysfsfs/views.h"
-#include "tests/unit/sysfsfs/fake_engine.h"
+#include "tests/unit/sysfsfs/tree_fixture.h"
 
 namespace uscst::sysfsfs {
 namespace {
 
-class DeviceGroupsTest : public testing::Test {
+class DeviceGroupsTest : public TreeFixture {
  protected:
   DeviceGroupsTest() {
     for (const char* name : {"n1", "n2", "n3"})
@@ -22,69 +19,14 @@ class DeviceGroupsTest : public testing::Test {
     EXPECT_EQ(write("device_groups/mgmt", "create dg1\n"), 0);
     EXPECT_EQ(write("device_groups/dg1/target_groups/mgmt", "create tg1\n"), 0);
   }
-  OrErrno<NodeId> walk(std::string_view path) {
-    NodeId id = Tree::kRoot;
-    while (!path.empty()) {
-      auto length = std::min(path.find('/'), path.size());
-      auto next = tree_.lookup(id, path.substr(0, length));
-      if (!next) return next;
-      id = *next;
-      path.remove_prefix(std::min(path.size(), length + 1));
-    }
-    return id;
-  }
-  bool exists(std::string_view path) { return walk(path).has_value(); }
-  std::unique_ptr<Tree::OpenFile> open(std::string_view path, int flags) {
-    auto id = walk(path);
-    if (!id) return nullptr;
-    auto file = tree_.open(*id, flags, 1);
-    return file ? std::move(*file) : nullptr;
-  }
-  OrErrno<std::string> read(Tree::OpenFile& file) {
-    OrErrno<std::string> text = std::unexpected(ETIMEDOUT);
-    tree_.read(file, 0, kPageBytes, [&text](OrErrno<std::string_view> content) {
-      if (content) {
-        text = std::string(*content);
-      } else {
-        text = std::unexpected(content.error());
-      }
-    });
-    return text;
-  }
-  std::string read(std::string_view path) {
-    auto file = open(path, O_RDONLY);
-    if (!file) return "?";
-    auto text = read(*file).value_or("?");
-    tree_.close(std::move(file));
-    return text;
-  }
-  int write(std::string_view path, std::string_view text) {
-    auto file = open(path, O_WRONLY);
-    if (!file) return ENOENT;
-    auto result = std::make_shared<int>(-1);
-    Writer writer;
-    tree_.write(*file, text, writer, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
-    executor_.run_until_idle();
-    tree_.close(std::move(file));
-    return *result;
-  }
+  // Without "." and "..".
   std::vector<std::string> names(std::string_view path) {
-    std::vector<std::string> names;
-    auto entries = tree_.read_directory(*walk(path));
-    for (const auto& entry : *entries) names.push_back(entry.name);
-    names.erase(names.begin(), names.begin() + 2);
-    return names;
-  }
-  std::string link(std::string_view path) {
-    auto id = walk(path);
-    return id ? *tree_.read_link(*id) : "?";
+    std::vector<std::string> all = TreeFixture::names(path);
+    all.erase(all.begin(), all.begin() + 2);
+    return all;
   }
   int last_result() const { return engine_.queue.last_result(); }
 
-  io::SimExecutor executor_;
-  FakeEngine engine_{executor_};
-  Context context_{engine_.registry, engine_.queue, engine_.log};
-  Tree tree_{root_directory(context_), engine_.log};
   const std::string tg1_ = "device_groups/dg1/target_groups/tg1";
   const std::string target_{kTargetName};
 };
@@ -218,11 +160,11 @@ TEST_F(DeviceGroupsTest, OpenFilesOfWhatIsGone) {
   ASSERT_TRUE(state && id);
   EXPECT_EQ(write(tg1_ + "/mgmt", "del far\n"), 0);
   EXPECT_EQ(write(tg1_ + "/mgmt", "add far\n"), 0);
-  EXPECT_EQ(read(*id).error(), ENODEV) << "another one of the same name";
+  EXPECT_EQ(read_at(**id, 0, kPageBytes).error(), ENODEV) << "another one of the same name";
   EXPECT_EQ(write("device_groups/mgmt", "del dg1\n"), 0);
-  EXPECT_EQ(read(*state).error(), ENODEV);
-  tree_.close(std::move(state));
-  tree_.close(std::move(id));
+  EXPECT_EQ(read_at(**state, 0, kPageBytes).error(), ENODEV);
+  tree_.close(std::move(*state));
+  tree_.close(std::move(*id));
 }
 
 }  // namespace

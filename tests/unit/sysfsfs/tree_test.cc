@@ -6,74 +6,18 @@
 
 #include <algorithm>
 
-#include "engine/io/sim_executor.h"
-#include "sysfsfs/views.h"
-#include "tests/unit/sysfsfs/fake_engine.h"
+#include "tests/unit/sysfsfs/tree_fixture.h"
 
 namespace uscst::sysfsfs {
 namespace {
 
-class TreeTest : public testing::Test {
+class TreeTest : public TreeFixture {
  protected:
-  OrErrno<NodeId> walk(std::string_view path) {
-    NodeId id = Tree::kRoot;
-    while (!path.empty()) {
-      auto length = std::min(path.find('/'), path.size());
-      auto next = tree_.lookup(id, path.substr(0, length));
-      if (!next) return next;
-      id = *next;
-      path.remove_prefix(std::min(path.size(), length + 1));
-    }
-    return id;
-  }
   std::unique_ptr<Tree::OpenFile> open(std::string_view path, int flags) {
-    auto id = walk(path);
-    EXPECT_TRUE(id) << path;
-    if (!id) return nullptr;
-    auto file = tree_.open(*id, flags, 1);
+    auto file = TreeFixture::open(path, flags);
     EXPECT_TRUE(file) << path << " " << (file ? 0 : file.error());
     return file ? std::move(*file) : nullptr;
   }
-  std::string read(std::string_view path) {
-    auto file = open(path, O_RDONLY);
-    if (!file) return "?";
-    auto content = read_at(*file, 0, kPageBytes);
-    std::string text = content ? std::string(*content) : "error " + std::to_string(content.error());
-    tree_.close(std::move(file));
-    return text;
-  }
-  static constexpr int kWaiting = -1;
-  Writer writer_;
-  // kWaiting when there is no answer yet.
-  OrErrno<std::string> read_at(Tree::OpenFile& file, std::uint64_t offset, std::size_t size) {
-    auto result = std::make_shared<OrErrno<std::string>>(std::unexpected(kWaiting));
-    tree_.read(file, offset, size, [result](OrErrno<std::string_view> piece) {
-      *result = piece ? OrErrno<std::string>(*piece) : std::unexpected(piece.error());
-    });
-    executor_.run_until_idle();
-    return *result;
-  }
-  // The errno of the write, 0 when all was taken, kWaiting when there is no answer yet.
-  int write(std::string_view path, std::string_view text) {
-    auto file = open(path, O_WRONLY);
-    if (!file) return ENOENT;
-    auto result = std::make_shared<int>(kWaiting);  // the answer may come after the return
-    tree_.write(*file, text, writer_, [result](OrErrno<std::size_t> taken) { *result = taken ? 0 : taken.error(); });
-    executor_.run_until_idle();
-    tree_.close(std::move(file));
-    return *result;
-  }
-  std::vector<std::string> names(std::string_view path) {
-    std::vector<std::string> names;
-    auto entries = tree_.read_directory(*walk(path));
-    for (const auto& entry : *entries) names.push_back(entry.name);
-    return names;
-  }
-
-  io::SimExecutor executor_;
-  FakeEngine engine_{executor_};
-  Context context_{engine_.registry, engine_.queue, engine_.log};
-  Tree tree_{root_directory(context_), engine_.log};
   const std::string target_ = "targets/ib_srpt/" + std::string(kTargetName);
 };
 
