@@ -1,4 +1,4 @@
-// The attribute rows of virtual disks (sysfs.md 9.1). Each row stands here once; the lists at the end say which kinds
+// The attribute rows of virtual disks (sysfs.md 9.1). Each row stands here once; the table at the end says which kinds
 // have it. The order does not matter: the tree sorts by hash.
 #include <algorithm>
 #include <array>
@@ -343,85 +343,67 @@ constexpr Row kMedium{
 
 // --- which kinds have which
 
-constexpr std::array kFileRows{kActive,
-                               kAsync,
-                               kBindAluaState,
-                               kBlockSize,
-                               kClusterMode,
-                               kDifFilename,
-                               kDifMode,
-                               kDifStaticAppTag,
-                               kDifType,
-                               kEui64,
-                               kExplicitAlua,
-                               kFilename,
-                               kInquiryText,
-                               kPhysicalExponent,
-                               kNaa,
-                               kNvCache,
-                               kODirect,
-                               kOptimalTransfer,
-                               kProductId,
-                               kProductRevision,
-                               kReadOnly,
-                               kRemovable,
-                               kResyncSize,
-                               kRotational,
-                               kScsiDeviceName,
-                               kFileSize,
-                               kFileSizeMb,
-                               kSync,
-                               kT10DeviceId,
-                               kT10VendorId,
-                               kThinProvisioned,
-                               kThinThreshold,
-                               kTst,
-                               kSerialNumber,
-                               kVendorSpecificId,
-                               kWriteThrough};
-constexpr std::array kBlockRows{kActive,
-                                kBindAluaState,
-                                kBlockSize,
-                                kClusterMode,
-                                kDifFilename,
-                                kDifMode,
-                                kDifStaticAppTag,
-                                kDifType,
-                                kEui64,
-                                kExplicitAlua,
-                                kFilename,
-                                kInquiryText,
-                                kPhysicalExponent,
-                                kNaa,
-                                kNvCache,
-                                kOptimalTransfer,
-                                kProductId,
-                                kProductRevision,
-                                kReadOnly,
-                                kRemovable,
-                                kResyncSize,
-                                kRotational,
-                                kScsiDeviceName,
-                                kBlockDeviceSize,
-                                kSizeMb,
-                                kSync,
-                                kT10DeviceId,
-                                kT10VendorId,
-                                kThinProvisioned,
-                                kThinThreshold,
-                                kTst,
-                                kSerialNumber,
-                                kVendorSpecificId,
-                                kWriteThrough};
-constexpr std::array kNullRows{
-    kBlockSize,   kClusterMode, kDifFilename,  kDifMode,         kDifStaticAppTag, kDifType,         kDummy,
-    kEui64,       kInquiryText, kNaa,          kOptimalTransfer, kProductId,       kProductRevision, kReadOnly,
-    kReadZero,    kRemovable,   kRotational,   kScsiDeviceName,  kNullSize,        kSizeMb,          kT10DeviceId,
-    kT10VendorId, kTst,         kSerialNumber, kVendorSpecificId};
+constexpr unsigned bit(VdiskKind kind) { return 1U << static_cast<unsigned>(kind); }
+constexpr unsigned kFile = bit(VdiskKind::kFileio), kBlock = bit(VdiskKind::kBlockio), kNull = bit(VdiskKind::kNullio);
+constexpr unsigned kCdrom = bit(VdiskKind::kCdrom);
+constexpr unsigned kStored = kFile | kBlock, kDisk = kStored | kNull, kAll = kDisk | kCdrom;
 
-constexpr std::array kCdromRows{
-    kEui64,    kMedium,     kInquiryText, kNaa,         kProductId, kProductRevision, kScsiDeviceName,
-    kFileSize, kFileSizeMb, kT10DeviceId, kT10VendorId, kTst,       kSerialNumber,    kVendorSpecificId};
+struct RowOf {
+  unsigned kinds;
+  Row row;
+};
+constexpr std::array kRows{RowOf{kStored, kActive},
+                           RowOf{kFile, kAsync},
+                           RowOf{kStored, kBindAluaState},
+                           RowOf{kDisk, kBlockSize},
+                           RowOf{kDisk, kClusterMode},
+                           RowOf{kDisk, kDifFilename},
+                           RowOf{kDisk, kDifMode},
+                           RowOf{kDisk, kDifStaticAppTag},
+                           RowOf{kDisk, kDifType},
+                           RowOf{kNull, kDummy},
+                           RowOf{kAll, kEui64},
+                           RowOf{kCdrom, kMedium},
+                           RowOf{kStored, kExplicitAlua},
+                           RowOf{kStored, kFilename},
+                           RowOf{kAll, kInquiryText},
+                           RowOf{kStored, kPhysicalExponent},
+                           RowOf{kAll, kNaa},
+                           RowOf{kStored, kNvCache},
+                           RowOf{kFile, kODirect},
+                           RowOf{kDisk, kOptimalTransfer},
+                           RowOf{kAll, kProductId},
+                           RowOf{kAll, kProductRevision},
+                           RowOf{kDisk, kReadOnly},
+                           RowOf{kNull, kReadZero},
+                           RowOf{kDisk, kRemovable},
+                           RowOf{kStored, kResyncSize},
+                           RowOf{kDisk, kRotational},
+                           RowOf{kAll, kScsiDeviceName},
+                           RowOf{kNull, kNullSize},
+                           RowOf{kBlock, kBlockDeviceSize},
+                           RowOf{kBlock | kNull, kSizeMb},
+                           RowOf{kFile | kCdrom, kFileSize},
+                           RowOf{kFile | kCdrom, kFileSizeMb},
+                           RowOf{kStored, kSync},
+                           RowOf{kAll, kT10DeviceId},
+                           RowOf{kAll, kT10VendorId},
+                           RowOf{kStored, kThinProvisioned},
+                           RowOf{kStored, kThinThreshold},
+                           RowOf{kAll, kTst},
+                           RowOf{kAll, kSerialNumber},
+                           RowOf{kAll, kVendorSpecificId},
+                           RowOf{kStored, kWriteThrough}};
+
+template <VdiskKind kKind>
+constexpr auto kRowsOf = [] {
+  constexpr auto kHas = [](const RowOf& one) { return (one.kinds & bit(kKind)) != 0; };
+  std::array<Row, std::ranges::count_if(kRows, kHas)> rows{};
+  auto next = rows.begin();
+  for (const RowOf& one : kRows)
+    if (kHas(one)) *next++ = one.row;
+  return rows;
+}();
 
 }  // namespace
 
@@ -446,10 +428,10 @@ Result<bool> parse_nonzero(std::string_view text) {
 
 std::span<const target::Attribute<target::Device>> vdisk_attributes(VdiskKind kind) {
   switch (kind) {
-    case VdiskKind::kFileio: return kFileRows;
-    case VdiskKind::kBlockio: return kBlockRows;
-    case VdiskKind::kNullio: return kNullRows;
-    case VdiskKind::kCdrom: return kCdromRows;
+    case VdiskKind::kFileio: return kRowsOf<VdiskKind::kFileio>;
+    case VdiskKind::kBlockio: return kRowsOf<VdiskKind::kBlockio>;
+    case VdiskKind::kNullio: return kRowsOf<VdiskKind::kNullio>;
+    case VdiskKind::kCdrom: return kRowsOf<VdiskKind::kCdrom>;
   }
   return {};
 }
