@@ -137,6 +137,11 @@ class SessionDirectory final : public VisitedDirectory {
     auto session = session_pointer_.lock();
     return session && target_.find_session(session->name()) == session.get();
   }
+  // Asked for at each step into the directory, which may have a LUN for every device.
+  std::size_t subdirectory_count() override {
+    auto map = session_.lun_map();
+    return 1 + (map ? map->entries.size() : 0);  // latency/
+  }
 
  private:
   void visit(Entries& entries) override {

@@ -14,8 +14,10 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-base::Status check_serial(const target::Registry& registry, const std::string& name) {
+base::Status check_serial(const VdiskEnvironment& environment, const target::Registry& registry,
+                          const std::string& name) {
   const std::string serial = scsi::generate_ids(name, registry.settings.setup_id).serial_number;
+  if (!environment.serial_numbers.contains(serial)) return {};
   for (const auto& [other, device] : registry.devices()) {
     const auto* disk = dynamic_cast<const SbcDisk*>(&device->unit());
     if (disk && disk->identity().serial_number == serial)
@@ -85,7 +87,8 @@ base::Result<VdiskHandler::Prepared> VdiskHandler::prepare(const std::string& na
 
 void VdiskHandler::create(target::Registry& registry, const std::string& device_name,
                           const target::Parameters& parameters, target::DeviceMade made) {
-  if (auto serial = check_serial(registry, device_name); !serial) return made(std::unexpected(serial.error()));
+  if (auto serial = check_serial(environment_, registry, device_name); !serial)
+    return made(std::unexpected(serial.error()));
   auto config = parse_parameters(kind_, device_name, parameters);
   if (!config) return made(std::unexpected(config.error()));
   auto finish = [this, &registry, device_name, made = std::move(made)](base::Result<Prepared> prepared) mutable {
@@ -103,7 +106,7 @@ void VdiskHandler::create(target::Registry& registry, const std::string& device_
 base::Result<std::shared_ptr<target::Device>> VdiskHandler::make(target::Registry& registry, const std::string& name,
                                                                  Prepared prepared) {
   // Another disk may have been made while the file was opened.
-  if (auto serial = check_serial(registry, name); !serial) return std::unexpected(serial.error());
+  if (auto serial = check_serial(environment_, registry, name); !serial) return std::unexpected(serial.error());
   const VdiskConfig& config = prepared.config;
   auto disk = std::make_unique<SbcDisk>(environment_, registry, name, config, vdisk_attributes(kind_));
   if (kind_ != VdiskKind::kNullio && config.active) {

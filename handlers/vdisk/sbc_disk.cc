@@ -76,6 +76,7 @@ SbcDisk::SbcDisk(VdiskEnvironment& environment, target::Registry& registry, std:
       attributes_(attributes),
       optimal_transfer_bytes_(kDefaultOptimalTransferBytes),
       identity_(generated_identity(name_, config_, registry.settings.setup_id)) {
+  environment_.serial_numbers.add(identity_.serial_number);
   set_mode_pages(default_mode_pages(), default_mode_pages(), false);
   if (config_.kind == VdiskKind::kNullio) {
     Geometry geometry;
@@ -85,6 +86,7 @@ SbcDisk::SbcDisk(VdiskEnvironment& environment, target::Registry& registry, std:
 }
 
 SbcDisk::~SbcDisk() {
+  environment_.serial_numbers.remove(identity_.serial_number);
   // Closing may write back; that is not for the control thread.
   if (auto store = remove_store()) environment_.pool.run([store = std::move(store)] {});
 }

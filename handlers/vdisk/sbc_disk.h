@@ -20,6 +20,7 @@
 #include "engine/target/registry.h"
 #include "handlers/examine.h"
 #include "handlers/vdisk/config.h"
+#include "handlers/vdisk/serial_numbers.h"
 
 namespace uscst::handlers {
 
@@ -31,6 +32,7 @@ struct VdiskEnvironment {
   std::string state_directory;  // has pr/ and, for saved mode pages, vdev_mode_pages/
   ForbiddenPath forbidden;
   int default_threads = 8;  // num_threads of scst_vdisk: of devices on files
+  SerialNumbers serial_numbers{};
 };
 
 // What the attributes tell about the disk; each is a string as shown.
@@ -73,7 +75,9 @@ class SbcDisk final : public target::LogicalUnit {
   template <class Change>
   void change_identity(Change change) {
     std::lock_guard lock(mutex_);
+    environment_.serial_numbers.remove(identity_.serial_number);
     change(identity_);
+    environment_.serial_numbers.add(identity_.serial_number);
   }
   // VPD page B0; 0 is allowed. The store's own optimum holds until one is set.
   std::uint32_t optimal_transfer_bytes() const { return optimal_transfer_bytes_; }

@@ -3,8 +3,9 @@
 
   tests/perf/scstadmin_scale.py [--build build/release] [--sizes 100,1000] [--runs 3] [--stock]
 
-With --stock (and SCST_SOURCE) SCST's scstadmin works on the same tree, first. Prints a table: seconds (the best of --runs where nothing is
-changed), the calls of ours on the tree, the floor (open, read and close of every attribute that -write_config reads), nodes, memory.
+With --stock (and SCST_SOURCE) SCST's scstadmin works on the same tree, first; a command of it that takes longer than --stock-limit seconds is
+ended, and "more than" that shown. Prints a table: seconds (the best of --runs where nothing is changed), the calls of ours on the tree, the
+floor (open, read and close of every attribute that -write_config reads), nodes, memory.
 """
 
 import argparse
@@ -31,8 +32,12 @@ def configuration(devices, groups, luns):
 
 
 def timed(words, **options):
+    """Seconds, and what it said; with a `timeout` that was not enough, "more than" it."""
     started = time.monotonic()
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **options)
+    except subprocess.TimeoutExpired:
+        return f"more than {options['timeout']}", None
     if done.returncode != 0:
         raise SystemExit(f"{words}: status {done.returncode}\n{done.stdout[-500:]}{done.stderr[-500:]}")
     return time.monotonic() - started, done
@@ -65,7 +70,7 @@ def memory_kb(pid):
         return int(re.search(r"VmRSS:\s*(\d+)", file.read())[1])
 
 
-def measure(build, devices, luns, runs, stock, place):
+def measure(build, devices, luns, runs, stock, stock_limit, place):
     ours = [os.path.join(build, "bin/scstadmin")]
     conf, written = os.path.join(place, "scst.conf"), os.path.join(place, "written.conf")
     with open(conf, "w", encoding="ascii") as file:
@@ -80,11 +85,12 @@ def measure(build, devices, luns, runs, stock, place):
         while not os.path.exists(os.path.join(ROOT, "version")):
             time.sleep(0.05)
         empty_kb = memory_kb(daemon.pid)
+        limit = stock_limit if tool == "stock" else None
         row[f"{tool}: -config"], _ = timed([*words, "-config", conf])
         row["MB" if tool == "ours" else "MB (stock)"] = (memory_kb(daemon.pid) - empty_kb) / 1024
-        results = [timed([*words, "-write_config", written], env=counting) for _ in range(runs if tool == "ours" else 1)]
+        results = [timed([*words, "-write_config", written], env=counting, timeout=limit) for _ in range(runs if tool == "ours" else 1)]
         row[f"{tool}: -write_config"] = min(took for took, _ in results)
-        row[f"{tool}: -config again"] = min(timed([*words, "-config", conf])[0] for _ in range(runs if tool == "ours" else 1))
+        row[f"{tool}: -config again"] = min(timed([*words, "-config", conf], timeout=limit)[0] for _ in range(runs if tool == "ours" else 1))
         if tool == "ours":
             row["calls"] = results[0][1].stderr.strip()
             row["floor"], row["floor attributes"] = min(floor() for _ in range(runs))
@@ -101,6 +107,7 @@ def main():
     parser.add_argument("--sizes", default="100,1000", help="numbers of devices; four times as many LUNs")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--stock", action="store_true")
+    parser.add_argument("--stock-limit", type=float, default=1800)
     options = parser.parse_args()
     if os.geteuid() != 0 or not os.path.exists("/dev/fuse"):
         print("skipped: root and /dev/fuse are needed")
@@ -118,7 +125,7 @@ def main():
             stock = ["perl", os.path.join(copy, "scstadmin")]
         print(f"load average {os.getloadavg()[0]:.1f} at the start, {os.cpu_count()} processors, nothing pinned")
         for size in map(int, options.sizes.split(",")):
-            row = measure(os.path.abspath(options.build), size, 4 * size, options.runs, stock, place)
+            row = measure(os.path.abspath(options.build), size, 4 * size, options.runs, stock, options.stock_limit, place)
             print("\n".join(f"  {name}: {value:.2f}" if isinstance(value, float) else f"  {name}: {value}" for name, value in row.items()), flush=True)
         print(f"load average {os.getloadavg()[0]:.1f} at the end")
     return 0
