@@ -85,6 +85,7 @@ void execute_verify(SbcDisk& disk, target::Command& command);
 void execute_write_and_verify(SbcDisk& disk, target::Command& command);
 void execute_synchronize(SbcDisk& disk, target::Command& command);  // START STOP UNIT as well
 void execute_unmap(SbcDisk& disk, target::Command& command);
+void execute_compare_and_write(SbcDisk& disk, target::Command& command);
 void execute_write_same(SbcDisk& disk, target::Command& command);
 void execute_mode_select(SbcDisk& disk, target::Command& command);
 
