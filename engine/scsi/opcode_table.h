@@ -95,6 +95,7 @@ inline constexpr OperationSet kImplementedOperations{
     Operation::kSynchronizeCache,
     Operation::kWriteSame,
     Operation::kUnmap,
+    Operation::kCompareAndWrite,
     Operation::kModeSense,
     Operation::kModeSelect,
     Operation::kLogSense,

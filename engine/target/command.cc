@@ -400,6 +400,7 @@ void Command::abort(AbortReason reason) {
     shard_->buffer_returned();  // who waited behind it may have enough now
   }
   if (state_ == kWaitOrder && awaits_event_ && nexus_lun_->order.forget(*this)) awaits_event_ = false;
+  if (state_ == kExecuting && tell_abort_) return std::exchange(tell_abort_, {})();
   advance();
 }
 
@@ -448,6 +449,7 @@ void Command::complete(scsi::Status status) {
 void Command::execution_ended() {
   assert(state_ == kExecuting && !event_);
   event_ = true;
+  tell_abort_ = {};
   advance();
 }
 

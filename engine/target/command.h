@@ -13,6 +13,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/io/buffer.h"
+#include "engine/io/executor.h"
 #include "engine/scsi/cdb.h"
 #include "engine/scsi/lun.h"
 #include "engine/scsi/rules.h"
@@ -144,6 +145,9 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
     destroy_scratch_ = [](void* object) { static_cast<T*>(object)->~T(); };
     return *made;
   }
+  // While it executes: `told` is called when it is aborted, once, so that a wait inside the unit need not go on. It may
+  // end the command. An empty call takes it back.
+  void tell_abort(io::Call<> told) { tell_abort_ = told; }
   // Additional memory beside data(): COMPARE AND WRITE, VERIFY. Gives false when there is none now: answer BUSY.
   bool allocate_second(std::size_t length_bytes);
   io::Buffer& second_data() { return second_data_; }
@@ -240,6 +244,7 @@ class Command : public CommandListHook, public CommandWaitHook, public CommandOr
   bool data_fetch_begun_ = false, execution_begun_ = false, status_handed_over_ = false;
   std::optional<scsi::Sense> delivered_attention_;  // goes back when the status cannot be sent
   boost::container::small_vector<std::shared_ptr<SweepToken>, 1> sweeps_;
+  io::Call<> tell_abort_;
   void (*destroy_scratch_)(void*) = nullptr;
   alignas(std::max_align_t) std::array<std::byte, kScratchBytes> scratch_;
 };

@@ -53,12 +53,12 @@ class WriteSteps final : public DiskSteps {
 
 void execute_read(SbcDisk& disk, target::Command& command) {
   if (command.decoded().blocks == 0 || command.data().empty()) return command.complete();
-  command.emplace_scratch<ReadSteps>(disk, command).run();
+  command.emplace_scratch<ReadSteps>(disk, command).run_in_range();
 }
 
 void execute_write(SbcDisk& disk, target::Command& command) {
   if (command.decoded().blocks == 0 || command.data().empty()) return command.complete();
-  command.emplace_scratch<WriteSteps>(disk, command).run();
+  command.emplace_scratch<WriteSteps>(disk, command).run_in_range();
 }
 
 }  // namespace uscst::handlers

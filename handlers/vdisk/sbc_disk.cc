@@ -239,6 +239,7 @@ void SbcDisk::execute(target::Command& command) {
     case Operation::kSynchronizeCache: return execute_synchronize(*this, command);
     case Operation::kWriteSame: return execute_write_same(*this, command);
     case Operation::kUnmap: return execute_unmap(*this, command);
+    case Operation::kCompareAndWrite: return execute_compare_and_write(*this, command);
     case Operation::kModeSense: return execute_mode_sense(command);
     case Operation::kModeSelect: return execute_mode_select(*this, command);
     case Operation::kLogSense:

@@ -20,6 +20,7 @@
 #include "engine/target/registry.h"
 #include "handlers/examine.h"
 #include "handlers/vdisk/config.h"
+#include "handlers/vdisk/range_lock.h"
 #include "handlers/vdisk/serial_numbers.h"
 
 namespace uscst::handlers {
@@ -108,6 +109,7 @@ class SbcDisk final : public target::LogicalUnit {
   std::uint64_t block_count() const { return size_bytes() >> config_.block_shift; }
   std::uint64_t max_unmap_blocks() const;
   BackingStore* store() const { return store_.load(std::memory_order_acquire); }
+  RangeLock& ranges() { return ranges_; }
   bool nv_cache() const { return config_.nv_cache; }
   bool medium_removal_prevented() const { return medium_removal_prevented_; }
   // WCE of the caching mode page: writes may stay in a volatile cache.
@@ -152,6 +154,8 @@ class SbcDisk final : public target::LogicalUnit {
   std::atomic<std::uint32_t> control_word_{0};  // scsi::ControlState, packed
   std::atomic<bool> write_back_{true}, medium_removal_prevented_{false};
   bool optimal_transfer_set_ = false;
+
+  RangeLock ranges_;
 
   mutable std::atomic<std::int64_t> next_warning_ns_{0};
 

@@ -1,29 +1,10 @@
 // VERIFY and WRITE AND VERIFY (SBC-4 5.36 .., 5.47 ..): write or flush, then read in pieces and compare.
-#include <cstring>
-
 #include "handlers/vdisk/steps.h"
 
 namespace uscst::handlers {
 namespace {
 
 constexpr std::size_t kPieceBytes = 1u << 20;
-
-// Compares the parts of two buffers that hold a piece.
-bool equal(const io::Buffer& a, std::size_t a_offset, const io::Buffer& b, std::size_t length) {
-  boost::container::small_vector<iovec, 20> left, right;
-  a.append_parts(a_offset, length, left);
-  b.append_parts(0, length, right);
-  std::size_t l = 0, r = 0, left_at = 0, right_at = 0;
-  while (l < left.size() && r < right.size()) {
-    const std::size_t step = std::min(left[l].iov_len - left_at, right[r].iov_len - right_at);
-    const auto* from = static_cast<const std::uint8_t*>(left[l].iov_base) + left_at;
-    const auto* with = static_cast<const std::uint8_t*>(right[r].iov_base) + right_at;
-    if (std::memcmp(from, with, step) != 0) return false;
-    if ((left_at += step) == left[l].iov_len) ++l, left_at = 0;
-    if ((right_at += step) == right[r].iov_len) ++r, right_at = 0;
-  }
-  return true;
-}
 
 class VerifySteps final : public DiskSteps {
  public:
@@ -90,7 +71,8 @@ class VerifySteps final : public DiskSteps {
 
   bool check() {
     if (result_ < 0) return failed(scsi::kReadError);
-    if (compare_ && !equal(command_.data(), done_, command_.second_data(), piece_)) return refuse(scsi::kMiscompare);
+    if (compare_ && first_difference(command_.data(), done_, command_.second_data(), piece_))
+      return refuse(scsi::kMiscompare);
     done_ += piece_;
     left_ -= piece_;
     return read();
@@ -109,7 +91,7 @@ void begin(SbcDisk& disk, target::Command& command, bool write) {
       (write || command.decoded().byte_check) && command.data().length_bytes() < disk.config().block_size();
   if (command.decoded().blocks == 0 || nothing_sent || disk.config().kind == VdiskKind::kNullio)
     return command.complete();
-  command.emplace_scratch<VerifySteps>(disk, command, write).run();
+  command.emplace_scratch<VerifySteps>(disk, command, write).run_in_range();
 }
 
 }  // namespace

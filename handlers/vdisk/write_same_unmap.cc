@@ -19,10 +19,16 @@ class UnmapSteps final : public DiskSteps {
 
  private:
   bool next() override {
+    if (!taken_) leave_range();
     // SCST as well tells a file system without holes in the log only: unmapping is a hint.
     if (result_ == -EOPNOTSUPP) disk_.warn("unmapping is not supported", result_);
     if (result_ < 0 && result_ != -EOPNOTSUPP) return failed(scsi::kWriteError);
-    if (at_ == ranges_.size() || command_.aborted()) return end();
+    if (!taken_) {
+      if (at_ == ranges_.size() || command_.aborted()) return end();
+      taken_ = true;
+      if (!take(ranges_[at_], RangeLock::Use::kShared)) return true;
+    }
+    taken_ = false;
     const scsi::BlockRange& range = ranges_[at_++];
     const std::uint8_t shift = disk_.config().block_shift;
     store().unmap(request_, context(), range.lba << shift, range.blocks << shift);
@@ -31,6 +37,7 @@ class UnmapSteps final : public DiskSteps {
 
   const std::vector<scsi::BlockRange> ranges_;
   std::size_t at_ = 0;
+  bool taken_ = false;  // the range at at_, and nothing has been asked yet
 };
 
 class WriteSameSteps final : public DiskSteps {
@@ -127,7 +134,7 @@ void execute_write_same(SbcDisk& disk, target::Command& command) {
   }
   if (command.data().length_bytes() < disk.config().block_size()) return command.complete(scsi::kParameterValueInvalid);
   if (disk.config().kind == VdiskKind::kNullio) return command.complete();
-  command.emplace_scratch<WriteSameSteps>(disk, command).run();
+  command.emplace_scratch<WriteSameSteps>(disk, command).run_in_range();
 }
 
 }  // namespace uscst::handlers
