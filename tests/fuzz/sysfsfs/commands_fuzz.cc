@@ -42,7 +42,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)scsi_device_name(text);
   for (unsigned processors : {1U, 2U, 32U, 33U, 96U}) {
     // What is shown is read again as the same.
-    if (auto mask = base::parse_cpu_mask(text, processors)) require(*base::parse_cpu_mask(*mask, processors) == *mask);
+    if (auto mask = uscst::base::parse_cpu_mask(text, processors))
+      require(*uscst::base::parse_cpu_mask(*mask, processors) == *mask);
   }
   unsigned long level = kDefaultTraceLevel;
   (void)store_trace_level(level, text, TraceModule::kRoot);
